@@ -1,5 +1,6 @@
 //! Appends numbered events to the journal of a data folder until it is killed. Prints each identifier once its event is
-//! safe, as a gate answers its client then. With `--ingest` a thread moves the events into the store in the meantime.
+//! safe, which is when a gate answers its client. With `--ingest` a thread moves the events into the store in the
+//! meantime.
 //!
 //!     cargo run -p store --example append -- DATA_DIR [--ingest]
 

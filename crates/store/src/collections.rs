@@ -36,16 +36,16 @@ pub struct CollectionRecord {
     /// Time at which the whole instance expires; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// Its variables.
+    /// The variables of the instance.
     pub variables: Vec<CollectionVariable>,
 }
 
 /// One variable of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionVariable {
-    /// Its name.
+    /// The name of the variable.
     pub name: ByteString,
-    /// Its value.
+    /// The value of the variable.
     pub value: ByteString,
     /// Time at which the variable expires (`expirevar`); none: with its instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -191,7 +191,7 @@ pub struct Ingested {
     pub known: usize,
 }
 
-/// How long events are kept. The oldest events are deleted first.
+/// The limits on age and size of the stored events. The oldest events are deleted first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Events older than this are deleted. None: events of any age are kept.

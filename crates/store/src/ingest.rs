@@ -19,9 +19,9 @@ use crate::event_store::{EventStore, Removed, Retention, StoreError};
 use crate::journal::{Damage, Journal, JournalReader, Position, Record, Step, delete_segments_before};
 use crate::limits::{INGEST_BATCH, INGEST_BATCH_BYTES};
 
-/// How long the ingester sleeps if there is nothing to do; an append wakes it.
+/// The time for which the idle ingester sleeps; an append wakes it.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long it waits before it retries a failing store.
+/// The time for which the ingester waits before it retries a failing store.
 const RETRY: Duration = Duration::from_secs(1);
 /// Number of events by which the indices may lag before the ingester reports it.
 const NOTABLE: u64 = 10_000;
@@ -42,14 +42,14 @@ pub enum IngestNotice {
         /// The new path of the damaged store.
         aside: PathBuf,
     },
-    /// The store accepts no events for now. Reported once, until it accepts them again.
+    /// The store accepts no events for now. The ingester reports this once, until the store accepts events again.
     Failing(StoreError),
     /// The store accepts events again.
     Recovered,
     /// Retention deleted events.
     Removed(Removed),
     /// The store's indices lag by this many events, for example after an update from a version without them. Until they
-    /// catch up, text searches take longer. Reported at intervals.
+    /// catch up, text searches take longer. The ingester reports this at intervals.
     Indexing(u64),
     /// The indices have caught up.
     Indexed,
@@ -306,7 +306,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         loop {
-            // Read before the work, so that events appended before the stop are still ingested.
+            // The flag is read before the work, so that events appended before the stop are still ingested.
             let stopping = self.stop.load(Ordering::Relaxed);
             self.journal.retry();
             let result = self.round();

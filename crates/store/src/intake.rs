@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(count(intake.accept(events(0..12), false).unwrap(), Accepted::Known), 12);
         let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
         ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
-        // As after a restart, no identifier is recent.
+        // No identifier is recent, as after a restart.
         let intake = Intake::new(Arc::clone(&journal), reading());
         assert_eq!(count(intake.accept(events(0..14), false).unwrap(), Accepted::New), 2);
         ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
@@ -255,7 +255,7 @@ mod tests {
         let again =
             Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
         for (round, intake) in (1..).zip([&intake, &again]) {
-            // One event with another time, and one with another origin.
+            // These events have another time or another origin.
             let (late, far, other) = (at("a", 5), at("a", 11 * round), at(&format!("c{round}"), 5));
             let cases = [
                 (late.clone(), Some(around(&late)), Accepted::Known),

@@ -2,7 +2,7 @@
 
 /// Bytes of one record's payload in the journal. An event whose JSON is longer is shortened first
 /// ([`event::Event::shrink`]); if it is still longer, the journal refuses it with `JournalError::TooLong`. A reader
-/// treats a record with a larger length as damaged. Equal to the limit at which `event` reads JSON.
+/// treats a record with a larger length as damaged. `event` has the same limit for reading JSON.
 pub const MAX_RECORD_BYTES: usize = event::limits::MAX_JSON_BYTES;
 
 /// Bytes after which the journal starts a new segment: the default of `JournalOptions::segment_bytes`. The value is
@@ -40,7 +40,7 @@ pub const MAX_COLLECTIONS_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Identifiers of received events that are remembered, to recognise duplicates, until the events are certainly in the
 /// store. Beyond it the oldest are forgotten; a duplicate of such an event is still stored only once, but counts as
-/// new. 16 bytes each, about 5 MB in all.
+/// new. Each has 16 bytes; all together take about 5 MB.
 pub const RECENT_IDS: usize = 100_000;
 
 /// Bytes of the journal that may wait for the store while events from other sensors are accepted; beyond it those
@@ -66,7 +66,8 @@ pub const QUERY_CANDIDATES: usize = 20_000;
 /// events instead.
 pub const MOST_FACT_VALUES: usize = 32;
 
-/// Trigrams of a text that are looked up in the index; of a longer text only every second, third and so on.
+/// Trigrams of a text that are looked up in the index; of a longer text, the search looks up only every second, third
+/// and so on.
 pub const TEXT_TRIGRAMS: usize = 24;
 
 /// Groups added to the text index in one transaction: about 50 ms, during which no event can be ingested.

@@ -25,7 +25,7 @@ use crate::{database_path, journal_folder};
 pub struct EventReader {
     journal: PathBuf,
     database: PathBuf,
-    /// None until the store exists.
+    /// The store; none until it exists.
     store: Mutex<Option<std::sync::Arc<SqliteStore>>>,
 }
 

@@ -51,11 +51,11 @@ pub struct SqliteStore {
     busy_timeout: Duration,
     /// The cost limit of one page of a query.
     budget: u64,
-    /// Declared before the writer, so that readers close first: the last connection to close removes the WAL, and only
-    /// a writer can do that.
+    /// The readers are declared before the writer so that they close first: the last connection to close removes the
+    /// WAL, and only a writer can do that.
     readers: Mutex<Readers>,
-    /// None in a store that only reads. The inner value is none while the file is not open: before
-    /// its first use, and if the replacement of a damaged file failed to open.
+    /// The writing connection; none in a store that only reads. The inner value is none while the file is not open:
+    /// before its first use, and if the replacement of a damaged file failed to open.
     writer: Option<Mutex<Option<Connection>>>,
 }
 
@@ -254,7 +254,7 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     /// Removes the WAL even while others have the file open for reading. Somebody may copy or inspect the file while no
-    /// daemon runs, and it is complete without a WAL then.
+    /// daemon runs, and it must be complete without a WAL then.
     fn drop(&mut self) {
         let writer = self.writer.as_mut().and_then(|writer| writer.get_mut().ok()?.as_mut());
         if let Some(connection) = writer {
@@ -440,7 +440,7 @@ impl EventStore for SqliteStore {
             }
             self.write("retain", |transaction| tallies::remove_traffic(transaction, before))?;
         }
-        // Checked after every batch, on a reading connection, so that nothing is locked while there is room.
+        // A reading connection checks this after every batch, so that nothing is locked while there is room.
         let exceeds = |max_bytes: &u64| self.read("retain", bytes_in_use).map(|bytes| bytes > *max_bytes);
         if let Some(max_bytes) = retention.max_bytes
             && exceeds(&max_bytes)?
@@ -484,7 +484,7 @@ impl EventStore for SqliteStore {
     }
 
     fn tend(&self) -> Result<u64, StoreError> {
-        // Checked on a reading connection, so that nothing is locked while there is nothing to do.
+        // A reading connection checks this, so that nothing is locked while there is nothing to do.
         if self.read("index", text_index::missing)? < text_index::GROUP as u64 {
             return Ok(0);
         }

@@ -35,7 +35,7 @@ impl Pattern {
 }
 
 impl From<String> for Pattern {
-    /// A `*` at the end matches any rest.
+    /// Returns the pattern of a text, in which a `*` at the end matches any rest.
     fn from(mut text: String) -> Self {
         let is_prefix = text.ends_with('*');
         text.truncate(text.len() - usize::from(is_prefix));
@@ -96,7 +96,7 @@ impl From<RangeInclusive<i64>> for ValuePattern {
 }
 
 impl From<&str> for ValuePattern {
-    /// Cuts a text that is longer than a fact may be, as the fact itself is cut.
+    /// Returns the pattern of a text, cut to the maximum length of a fact as the fact itself is.
     fn from(text: &str) -> Self {
         let mut pattern = Pattern::from(text);
         pattern.text.truncate(pattern.text.floor_char_boundary(MAX_FACT_BYTES));

@@ -16,14 +16,14 @@ use super::sync::Syncing;
 use super::{JournalError, Position, RECORD_MARKER, SEGMENT_MAGIC, segment_path, segments};
 use crate::limits;
 
-/// When the journal syncs to disk.
+/// The sync policy of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
-    /// Never: the kernel writes back by itself, usually within 30 seconds. Safe if the process dies, but not in a power
-    /// cut.
+    /// Never: the kernel writes back by itself, usually within 30 seconds. Events survive the end of the process, but
+    /// not a power cut.
     #[default]
     Never,
-    /// After each append: safe in a power cut, and as slow as the disk.
+    /// After each append: events survive a power cut, and an append waits for the disk.
     Always,
 }
 
@@ -34,7 +34,7 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// Bytes that may wait in memory while the disk accepts none: [`limits::FALLBACK_BYTES`].
     pub fallback_bytes: usize,
-    /// When to sync to disk.
+    /// The sync policy.
     pub fsync: Fsync,
     /// A lower bound for segment numbers: the new segment's number is higher. Pass the segment of the store's
     /// checkpoint, so that positions keep increasing even after somebody has emptied the folder.
@@ -109,7 +109,7 @@ pub struct Journal {
     options: JournalOptions,
     pub(super) disk: Box<dyn Disk>,
     state: Mutex<State>,
-    /// Held by the one thread that syncs; the lock of the state is free in the meantime.
+    /// The thread that syncs holds this lock; the lock of the state is free in the meantime.
     pub(super) syncing: Mutex<Syncing>,
     pub(super) appended: Condvar,
     /// Lock files, held as long as the journal exists; closing them releases the locks.
@@ -117,8 +117,8 @@ pub struct Journal {
 }
 
 pub(super) struct State {
-    /// None if the next record must start a new segment: the disk was full until now, a failed write could not be
-    /// truncated, or a sync of the segment failed.
+    /// The current segment; none if the next record must start a new one: the disk was full until now, a failed write
+    /// could not be truncated, or a sync of the segment failed.
     pub(super) segment: Option<Arc<dyn SegmentFile>>,
     pub(super) end: Position,
     waiting: VecDeque<Vec<u8>>,

@@ -20,7 +20,7 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
     let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
     let set_up = |connection: &mut Connection| {
         connection.busy_timeout(busy_timeout)?;
-        // Has an effect only in an empty file; lets retention return pages to the file system.
+        // This takes effect only in an empty file. It lets retention return pages to the file system.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -29,7 +29,7 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         let found = schema::create(connection)?;
         if found == schema::VERSION {
-            // Detects damage now rather than at the first event.
+            // This detects damage now rather than at the first event.
             number(connection, "checkpoint")?;
         }
         Ok(found)

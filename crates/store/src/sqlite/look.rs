@@ -70,7 +70,7 @@ pub(super) struct Look<'a> {
     /// Number of events after which the search stops.
     limit: usize,
     budget: u64,
-    /// How the index of facts evaluates each condition.
+    /// The form of each condition in the index of facts; none if the index cannot evaluate it.
     facts: Vec<Option<Indexed>>,
     texts: Texts<'a>,
     unpacker: Unpacker,

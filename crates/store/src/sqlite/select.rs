@@ -20,7 +20,7 @@ pub(super) struct Plan {
     drives: bool,
     /// Number of fact values to look up for each row.
     lookups: u64,
-    /// How the index of facts evaluates each condition.
+    /// The form of each condition in the index of facts; none if the index cannot evaluate it.
     facts: Vec<Option<Indexed>>,
 }
 
@@ -70,8 +70,8 @@ fn is_address(network: &ipnet::IpNet) -> bool {
 }
 
 impl Plan {
-    /// Returns a plan. `facts`: how the index of facts evaluates each condition. `before`: only events older than this
-    /// one.
+    /// Returns a plan. `facts` has the form of each condition in the index of facts. The plan covers only events older
+    /// than `before`.
     pub fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
         let ranked = filter.conditions.iter().zip(&facts).enumerate();
         let ranked =
@@ -248,7 +248,7 @@ fn test(test: &Test) -> (String, Vec<Value>) {
                 (blob(address_key(network.network())), blob(address_key(network.broadcast())))
             }),
         ),
-        // tested on the event, or answered by the index of facts
+        // the event or the index of facts answers these tests
         Test::Text(_) | Test::Fact(..) => ("1".into(), vec![]),
     }
 }

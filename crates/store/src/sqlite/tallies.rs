@@ -65,7 +65,7 @@ type Counts = HashMap<(String, Option<String>, Key), i64>;
 /// The changes of the counts by some events.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
-    /// Sorted, so that adjacent rows are written together.
+    /// The counts by counter and period, sorted so that adjacent rows are written together.
     counts: BTreeMap<(i64, i64), Counts>,
     messages: BTreeMap<u64, String>,
 }
