@@ -187,12 +187,12 @@ impl Access {
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = trusted;
     }
 
-    /// Whether a peer is a trusted proxy, which carries the connections of many clients.
+    /// Returns whether a peer is a trusted proxy, which carries the connections of many clients.
     pub(crate) fn is_proxy(&self, peer: std::net::IpAddr) -> bool {
         self.trusted.read().unwrap_or_else(PoisonError::into_inner).believes(peer)
     }
 
-    /// The address of a request's client.
+    /// Returns the address of a request's client.
     pub(crate) fn client_address(&self, parts: &Parts) -> std::net::IpAddr {
         credentials::client_address(parts, &self.trusted.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -207,7 +207,7 @@ impl Access {
         unrecorded.iter().map(|why| AUDIT_UNWRITTEN.finding(file).with("why", why.as_str())).collect()
     }
 
-    /// Whether an owner exists who can sign in. Blocks.
+    /// Returns whether an owner exists who can sign in. Blocks.
     ///
     /// # Errors
     /// The database cannot be used.

@@ -302,8 +302,8 @@ fn checked(properties: &Properties, mut new: NewFilter) -> Result<NewFilter, Pro
     Ok(new)
 }
 
-/// Whether a time is relative to now, such as `2h` or `!7d`. It becomes a time when a client applies the filter, so that a saved
-/// filter stays current.
+/// Returns whether a time is relative to now, such as `2h` or `!7d`. Clients convert it to a time when they apply the
+/// filter, so that a saved filter stays current.
 fn is_span(value: &str) -> bool {
     let span = value.strip_prefix('!').unwrap_or(value);
     let digits = span.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();

@@ -151,7 +151,7 @@ pub struct Console {
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The running replays.
     pub replays: tuning_api::replays::Replays,
-    /// Data that pages about events need besides the events.
+    /// Data for the pages about events, other than the events.
     pub looking: Looking,
     /// The open live views.
     pub live: live::Live,

@@ -1,11 +1,11 @@
-//! Data that pages about events need besides the events.
+//! Data for the pages about events, other than the events.
 
 use std::sync::Arc;
 
 use crate::filters::Saved;
 use spine::geoip::Geoip;
 
-/// Data that pages about events need besides the events.
+/// Data for the pages about events, other than the events.
 #[derive(Debug, Clone, Default)]
 pub struct Looking {
     /// The filters that users have saved.

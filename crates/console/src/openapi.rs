@@ -30,7 +30,8 @@ pub(crate) fn complete(document: &mut OpenApi, properties: &Properties) {
     allow_joining(document);
 }
 
-/// Allows further fields in types that are part of others (`allOf`), because the others' fields are further ones.
+/// Allows additional fields in types that `allOf` joins with others, because each type sees the fields of the others as
+/// additional.
 fn allow_joining(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     let joined: Vec<String> = components

@@ -90,7 +90,7 @@ fn index(page: Option<&'static [u8]>) -> Response {
     (headers, page).into_response()
 }
 
-/// Whether the client names brotli among the codings that it accepts (RFC 9110 §12.5.3).
+/// Returns whether the client names brotli among the codings that it accepts (RFC 9110 §12.5.3).
 fn accepts_brotli(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|coding| {

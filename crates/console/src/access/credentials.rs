@@ -108,7 +108,7 @@ impl Default for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether this peer's `X-Forwarded-For` is trusted.
+    /// Returns whether this peer's `X-Forwarded-For` is trusted.
     pub fn believes(&self, peer: IpAddr) -> bool {
         holds(&self.console, peer)
     }
@@ -143,7 +143,8 @@ pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     client
 }
 
-/// Whether the request comes directly from this machine, not through a proxy. Health and metrics then need no sign-in.
+/// Returns whether the request comes directly from this machine, not through a proxy. Health and metrics then need no
+/// sign-in.
 pub fn is_local(parts: &Parts) -> bool {
     let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -139,7 +139,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the file cannot be opened because the disk is full.
+    /// Returns whether the file cannot be opened because the disk is full.
     pub fn is_no_room(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match self {

@@ -54,7 +54,7 @@ impl Device {
         &self.id
     }
 
-    /// Whether this user signed in there recently, and after the last password reset.
+    /// Returns whether this user signed in there recently, and after the last password reset.
     pub(super) fn is_of(&self, db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<bool> {
         let Some((_, since)) = self.users.iter().find(|(known, _)| *known == user) else { return Ok(false) };
         if !is_recent(*since, now) {

@@ -50,7 +50,7 @@ const FIXED: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// The middleware.
+/// Checks the host name and the origin of a request, and adds the security headers to the response. A middleware.
 pub(crate) async fn guard(State(console): State<Console>, request: Request, next: Next) -> Response {
     let url = console.access.url();
     let mut response = match refusal(&url, request.method(), request.headers()) {
@@ -122,7 +122,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The host of a `Host` header, without port and brackets.
+/// Returns the host of a `Host` header, without port and brackets.
 pub(crate) fn host_name(host: &str) -> &str {
     match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),

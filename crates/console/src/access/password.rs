@@ -97,7 +97,7 @@ impl Hasher {
         hashed.await?.map_err(|error| failed(&error))
     }
 
-    /// Whether the password matches the hash. Without a hash the result is false, after the same time.
+    /// Returns whether the password matches the hash. Without a hash, returns false after the same time.
     ///
     /// # Errors
     /// 429 if too many clients wait.

@@ -165,8 +165,8 @@ pub(crate) fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Re
     Ok((used > 0).then_some(Fit::Recovery))
 }
 
-/// Whether a time step is later than the last used one. A last step in the future does not count: the clock was set back since,
-/// and the user could not sign in until that time.
+/// Returns whether a time step is later than the last used one. Ignores a last step in the future: the clock was set
+/// back, and the user could not sign in until that time.
 fn is_new(step: i64, last: Option<i64>, now: Timestamp) -> bool {
     let latest = now.as_micros() / 1_000_000 / STEP_SECONDS + i64::from(SKEW);
     last.is_none_or(|last| step > last || last > latest)

@@ -90,7 +90,8 @@ pub(crate) fn find(
     Ok(Some((session, user)))
 }
 
-/// Whether a session is valid. If the clock went back by more than [`CLOCK_STEP`], it is not, because its age is unknown.
+/// Returns whether a session is valid. After the clock went back by more than [`CLOCK_STEP`], it is invalid, because
+/// its age is unknown.
 fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
     let since = |then: Timestamp| now.as_micros() - then.as_micros();
     since(created) < super::micros(SESSION_AGE)

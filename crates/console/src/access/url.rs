@@ -30,7 +30,7 @@ impl Url {
         Self { https: false, host, port: Some(address.port()) }
     }
 
-    /// Whether this is an https address. Cookies are then marked `Secure`.
+    /// Returns whether this is an https address. Cookies are then marked `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
     }

@@ -99,7 +99,7 @@ pub(crate) fn role(word: &str) -> Role {
     Role::from_word(word).unwrap_or(Role::Viewer)
 }
 
-/// Whether an owner exists who can sign in.
+/// Returns whether an owner exists who can sign in.
 pub(crate) fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row(
         "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner' AND password IS NOT NULL)",

@@ -89,7 +89,7 @@ fn event(number: i64, line: &str) -> Event {
     Event { ..Event::of_request(id, time, "n", Outcome::Blocked, evidence) }
 }
 
-/// Returns a console with 450 events, of which every third is of "GET /other", and a sender that releases its replays.
+/// Returns a console with 450 events, a third of them of "GET /other", and a sender that releases its replays.
 fn console() -> (Console, Sender<()>, tempfile::TempDir) {
     let data_dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&store::journal_folder(data_dir.path()), JournalOptions::default()).unwrap();

@@ -171,7 +171,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     let entries = bench.access.blocking(twice).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.count).collect::<Vec<_>>(), [500, 500]);
     assert!(entries.iter().all(|entry| entry.last == Some(entry.time)));
-    // Among so many other entries the shared one is not searched.
+    // The shared entry is not searched among more entries than the limit.
     let among = |db: &Transaction<'_>, now| {
         for number in 0..limits::AUDIT_TOGETHER_AMONG as u32 {
             audit::record(db, now, &stranger(100_000 + number), audit::SIGN_IN_REFUSED, "password")?;

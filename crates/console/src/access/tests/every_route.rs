@@ -17,7 +17,7 @@ fn demanded(document: &Value, operation: &Value) -> Option<(Role, Option<Role>)>
     Some((session, token))
 }
 
-/// Whether the status is neither 401 nor 403. Other tests check the rest of the response.
+/// Returns whether the status is neither 401 nor 403. Other tests check the rest of the response.
 fn let_in(status: u16) -> bool {
     status != 401 && status != 403
 }
