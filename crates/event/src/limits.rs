@@ -8,9 +8,10 @@ pub const MAX_JSON_BYTES: usize = 16 * 1024 * 1024;
 /// Shorter ones stay readable and searchable.
 pub const BASE64_FROM_BYTES: usize = 1024;
 
-/// Bytes of a request or response body in a new event, in which secrets and matches are searched. Beyond it,
-/// [`crate::Body::capture`] cuts the body, sets `truncated` and keeps the true total. The stored event has
-/// [`KEPT_BODY_BYTES`] of it. ModSecurity's default for bodies without files (SecRequestBodyNoFilesLimit) is 128 KiB.
+/// Bytes of a request or response body in a new event, in which redaction looks for secrets and
+/// [`crate::Event::shrink`] for matches. Beyond it, [`crate::Body::capture`] cuts the body, sets `truncated` and keeps
+/// the true total. The stored event has [`KEPT_BODY_BYTES`] of it. ModSecurity's default for bodies without files
+/// (SecRequestBodyNoFilesLimit) is 128 KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Bytes of JSON of a stored event's evidence; [`crate::Event::shrink`] cuts the rest.
@@ -28,7 +29,7 @@ pub const WINDOW_MARGIN_BYTES: usize = 1024;
 /// Windows of one body; further matches have none.
 pub const MAX_BODY_WINDOWS: usize = 32;
 
-/// Matches that are searched in the rest of a body; further ones have no window.
+/// Matches to search for in the rest of a body; further ones have no window.
 pub const LOCATED_MATCHES: usize = 64;
 
 /// Bytes of a matched value in an event; [`crate::MatchedRule::capture_value`] cuts longer ones.

@@ -22,7 +22,7 @@ use crate::kind::REQUESTS;
 /// A property of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Property {
-    /// The name: a small letter, then small letters, digits, `_` and `-`.
+    /// The name: a lowercase letter, then lowercase letters, digits, `_` and `-`.
     pub name: &'static str,
     /// The place of its value in an event.
     pub source: Source,

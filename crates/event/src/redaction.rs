@@ -52,7 +52,7 @@ use names::Names;
 /// The text that replaces a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Shortest secret that is searched in matched rules, in bytes: a shorter one would occur in innocent text.
+/// Bytes of the shortest secret to search for in matched rules: a shorter one would occur in innocent text.
 const SHORTEST_SECRET: usize = 4;
 /// Shortest secret that is replaced inside words of matched rules, in bytes. A shorter one must be a whole word: `true`
 /// is not replaced in `construe`.
@@ -88,7 +88,7 @@ const SCHEMES: &[&str] = &[
     "googlelogin",
     "jwt",
 ];
-/// Secrets of one request that are searched in its matched rules. Each costs a search in every text of every rule.
+/// Secrets of one request to search for in its matched rules. Each costs a search in every text of every rule.
 const MOST_SECRETS: usize = 64;
 
 /// Secret names that the configuration adds to the built-in ones.
@@ -443,8 +443,7 @@ impl Redactor {
         } else if let Some(field) = hidden {
             rule.value = field.shown(&rule.value).into();
         } else {
-            // Values that contain whole fields: short secrets, which are not searched, are recognised by their names
-            // there.
+            // Values that contain whole fields: names also reveal the secrets that are too short to search for.
             let mut already = Found::default();
             match collection(&rule.variable).0.to_ascii_uppercase().as_slice() {
                 b"QUERY_STRING" => rule.value = fields::form(&rule.value, names, &mut already).into(),

@@ -102,7 +102,7 @@ pub(super) fn engine(word: &[u8]) -> Engine {
     }
 }
 
-/// Whether a rule is one of CRS's rules that deny by score.
+/// Returns whether a rule is one of CRS's rules that deny by score.
 pub(super) fn is_blocking_rule(rule: &MatchedRule) -> bool {
     matches!(rule.id / 1000, 949 | 959)
 }

@@ -10,8 +10,8 @@ use crate::{ByteString, RequestEvidence};
 
 /// Fields of one request that its rules hide, as names and as values.
 ///
-/// Names are compared without case, as in ModSecurity 2. The name of an argument in a JSON body is its path, whose last
-/// part is searched in the body.
+/// Names are compared without case, as in ModSecurity 2. The name of an argument in a JSON body is its path; redaction
+/// searches the body for the last part of the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// Arguments.
@@ -90,7 +90,7 @@ impl Hidden {
         }
     }
 
-    /// Adds the values to search in the texts of rules.
+    /// Adds the values to search for in the texts of rules.
     pub(super) fn find_in_texts(&self, found: &mut Found) {
         found.too_many |= self.everything;
         for field in self.arguments.iter().chain(&self.request_headers).chain(&self.response_headers) {

@@ -14,8 +14,8 @@ use crate::limits::{LOCATED_MATCHES, WINDOW_MARGIN_BYTES};
 
 /// Bytes from the beginning of a value to search for: enough to distinguish it.
 const PROBE_BYTES: usize = 64;
-/// Shortest value that is searched anywhere, in bytes. A shorter one is only searched after the name of its field,
-/// because it would occur in innocent text.
+/// Bytes of the shortest value to search for in the whole body. A shorter one is only searched for after the name of
+/// its field, because it would occur in innocent text.
 const SHORTEST_PROBE: usize = 4;
 /// Decoded bytes per recorded offset in a [`Reading`].
 const NOTED_EACH: usize = 64;
@@ -355,7 +355,7 @@ mod tests {
         let mut less = body.clone();
         cut(&mut less, 1000, 1, rules.iter());
         assert_eq!((less.bytes.len(), less.windows.len()), (1000, 1));
-        // a match at each margin's end: no more windows than are looked for
+        // a match at each margin's end: there are at most LOCATED_MATCHES windows
         let many: Vec<_> = (0..200)
             .map(|number| rule(&format!("ARGS:f{number}"), &format!("attack{number}x"), ""))
             .collect();
