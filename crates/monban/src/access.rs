@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Checks that this user may append to the file, or make it.
+/// Checks that this user may append to the file, or create it.
 pub fn writable_file(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("is a folder".to_owned());
@@ -13,7 +13,7 @@ pub fn writable_file(path: &Path) -> Result<(), String> {
     writable(path.parent().unwrap_or(Path::new("/")))
 }
 
-/// Checks that this user may write to the folder, or to the nearest one above it that exists.
+/// Checks that this user may write to the folder, or to its nearest existing ancestor.
 pub fn writable(folder: &Path) -> Result<(), String> {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if !existing.is_dir() {

@@ -40,17 +40,17 @@ table! {
 pub struct Certificates(Mutex<Vec<Certificate>>);
 
 impl Certificates {
-    /// Reads the certificates of a gateway. One that cannot be read is left out: it keeps the gate from starting.
+    /// Reads the certificates of a gateway. Omits an unreadable certificate, which prevents the gate from starting.
     pub fn of(config: &GatewayConfig) -> Self {
         Self(Mutex::new(read(config)))
     }
 
-    /// Takes the certificates of a configuration that has come into force.
+    /// Replaces the certificates by those of a new configuration.
     pub fn replace(&self, certificates: Vec<Certificate>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificates;
     }
 
-    /// The certificates that clients refuse, or will within 14 days.
+    /// Returns the certificates that clients refuse now or within 14 days.
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         certificates.iter().filter_map(|certificate| finding(certificate, now)).collect()
@@ -71,7 +71,7 @@ impl Expiring for Certificates {
     }
 }
 
-/// Reads the certificates of a gateway, each once: listeners often share one.
+/// Reads the certificates of a gateway, each once, because listeners often share one.
 pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
     let files = config.listeners.iter().flat_map(|listener| &listener.tls);
     let mut found: Vec<Certificate> = Vec::new();
@@ -83,7 +83,7 @@ pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
     found
 }
 
-/// The finding about a certificate that clients refuse, or will within 14 days.
+/// Returns the finding of a certificate that clients refuse now or within 14 days.
 pub fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
     let (weight, why) = certificate.date_fault(now)?;
     let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };

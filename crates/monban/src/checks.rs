@@ -13,22 +13,22 @@ use crate::failure::Failure;
 use crate::part::AnyPart;
 use crate::parts;
 
-/// A configuration file, checked.
+/// A checked configuration file.
 pub struct Examined {
-    /// The configuration; none where the text is no TOML.
+    /// The configuration; none if the text is not TOML.
     pub config: Option<Config>,
     /// All faults.
     pub faults: Vec<Located>,
-    /// Errors that keep nothing from running: `monban check` reports them, a start logs them.
+    /// Errors that do not prevent a start: `monban check` reports them, and a start logs them.
     pub errors: Vec<Located>,
     /// Oddities.
     pub warnings: Vec<Located>,
 }
 
-/// Reads a file and checks everything that it names. Warnings go to the log.
+/// Reads a file and checks everything that it names. Logs warnings.
 ///
 /// # Errors
-/// All faults, each with its place; or why the file cannot be read.
+/// All faults with their locations, or an error of reading the file.
 pub fn load(path: &Path) -> Result<Config, Failure> {
     let Examined { config, faults, errors, warnings } = examine(path, |_| Vec::new())?;
     match config {
@@ -42,10 +42,11 @@ pub fn load(path: &Path) -> Result<Config, Failure> {
     }
 }
 
-/// Returns all faults of a file and of what it names, each with its place, and those that `more` finds.
+/// Returns all faults of a file and of the files that it names, each with its location, and the faults that `more`
+/// finds.
 ///
 /// # Errors
-/// The file cannot be read.
+/// If the file cannot be read.
 pub fn examine(path: &Path, more: impl FnOnce(&Config) -> Vec<Fault>) -> Result<Examined, Failure> {
     let document = Document::open(path)?;
     let mut reading = document.read(&parts::sections());
@@ -75,7 +76,7 @@ pub fn faults(config: &Config, parts: &[&dyn AnyPart]) -> Vec<Fault> {
     faults
 }
 
-/// Addresses of this process that would take each other's place.
+/// Returns a fault for each address that two listeners of this process use.
 fn taken_twice(listening: Vec<(KeyPath, SocketAddr)>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (number, (key, address)) in listening.iter().enumerate() {
@@ -85,7 +86,7 @@ fn taken_twice(listening: Vec<(KeyPath, SocketAddr)>) -> Vec<Fault> {
                 && other.port() == address.port()
                 && (everywhere || other.ip() == address.ip())
         };
-        // a list of one part, such as the gate's listeners, is checked by the part
+        // the part itself checks a list of one part, such as the gate's listeners
         let others = listening[..number].iter().filter(|(other, _)| other.0.first() != key.0.first());
         if let Some((other, at)) = others.clone().find(is_same) {
             faults.push(Fault::at(key.clone(), format!("{address}: {other} already has {at}")));

@@ -1,4 +1,4 @@
-//! The command line: which commands there are, and the options that all of them take.
+//! The command line: the commands, and the options that all of them share.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ enum Command {
     Man(commands::man::Arguments),
 }
 
-/// A command that a part has.
+/// A command of a part.
 struct OfPart {
     command: PartCommand,
     matches: ArgMatches,
@@ -82,7 +82,7 @@ impl Subcommand for OfPart {
     }
 }
 
-/// The file where nothing else is said.
+/// The default configuration file.
 pub const DEFAULT_CONFIG: &str = "/etc/monban/monban.toml";
 
 impl Cli {
@@ -108,7 +108,7 @@ impl Cli {
         }
     }
 
-    /// The configuration file that the command is to read.
+    /// Returns the configuration file that the command reads.
     pub fn config_file(&self) -> PathBuf {
         let here = PathBuf::from("monban.toml");
         match &self.config {

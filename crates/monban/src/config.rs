@@ -1,4 +1,4 @@
-//! The configuration file: one TOML document of sections, each of which belongs to the host or to a part of the daemon.
+//! The configuration file: a TOML document of sections, each of which belongs to the host or to a part of the daemon.
 //!
 //! [`document`] reads the text and locates faults, [`host`] holds the keys that all parts share, [`section`] the list of the
 //! parts' sections. Relative paths in a file start at the folder of the file. docs/user/configuration.md lists every key; a
@@ -23,7 +23,7 @@ pub use section::{Section, SectionType};
 /// Bytes of a configuration file; more is refused.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// A configuration file, read.
+/// A parsed configuration file.
 #[derive(Clone)]
 pub struct Config {
     /// The keys that all parts share.
@@ -38,19 +38,19 @@ impl std::fmt::Debug for Config {
 }
 
 impl Config {
-    /// The section of this type.
+    /// Returns the section of this type.
     ///
     /// # Panics
-    /// If no part in the list of parts has it.
+    /// If no part in the list of parts has this section.
     pub fn section<S: Section>(&self) -> &S {
         let section = self.sections.get(&TypeId::of::<S>()).and_then(|section| section.downcast_ref());
         section.unwrap_or_else(|| panic!("no part has the section of {:?}", S::KEYS))
     }
 
-    /// The section of this type, shared.
+    /// Returns the section of this type, shared.
     ///
     /// # Panics
-    /// If no part in the list of parts has it.
+    /// If no part in the list of parts has this section.
     pub fn shared<S: Section>(&self) -> Arc<S> {
         let section =
             self.sections.get(&TypeId::of::<S>()).cloned().and_then(|section| section.downcast().ok());
@@ -60,7 +60,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// All faults of the file, each with file:line:column; or why it cannot be read.
+    /// All faults of the file, each with file:line:column, or an error of reading it.
     pub fn load(path: &Path, sections: &[SectionType]) -> Result<Config, Failure> {
         match Document::open(path)?.read(sections) {
             Reading { config: Some(config), faults, .. } if faults.is_empty() => Ok(config),
@@ -69,7 +69,7 @@ impl Config {
     }
 }
 
-/// A failure by these faults.
+/// Converts faults to a failure.
 pub fn failure(faults: &[Located]) -> Failure {
     Failure::Configuration(faults.iter().map(ToString::to_string).collect())
 }
@@ -81,11 +81,11 @@ pub struct Document {
     bytes: Vec<u8>,
 }
 
-/// What became of a document.
+/// The result of reading a document.
 pub struct Reading<'a> {
-    /// The configuration, with the values that are right; none where the text is no TOML.
+    /// The configuration with its valid values; none if the text is not TOML.
     pub config: Option<Config>,
-    /// Faults of the text, in its order.
+    /// Faults of the text, in document order.
     pub faults: Vec<Located>,
     parsed: Option<document::Parsed<'a>>,
 }
@@ -94,13 +94,13 @@ impl Document {
     /// Reads the file.
     ///
     /// # Errors
-    /// Why the file cannot be read.
+    /// If the file cannot be read.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let (bytes, folder) = (bytes_of(path)?, folder_of(path)?);
         Ok(Self { name: path.display().to_string(), folder, bytes })
     }
 
-    /// Reads the sections, each as far as it is right.
+    /// Reads the valid values of all sections.
     pub fn read(&self, sections: &[SectionType]) -> Reading<'_> {
         let text = match text_of(&self.name, &self.bytes) {
             Ok(text) => text,
@@ -128,8 +128,8 @@ impl Document {
 }
 
 impl Reading<'_> {
-    /// Locates faults that checks found in the configuration, and adds them. A fault in a table that has a fault in its text, too,
-    /// is left out: it may come from that.
+    /// Locates faults that checks found in the configuration, and adds them. Omits a fault in a table whose text also
+    /// has a fault, because that may be the cause.
     pub fn add(&mut self, faults: Vec<Fault>) {
         if let Some(parsed) = &mut self.parsed {
             parsed.add(faults);

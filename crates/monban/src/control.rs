@@ -1,4 +1,4 @@
-//! The control socket, from a command's side: one request to the running daemon, one answer, each in one line of JSON.
+//! The client side of the control socket: one request to the running daemon and one answer, each as one line of JSON.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Bytes of a request; the daemon reads no more.
+/// Bytes of a request; the daemon reads no more than that.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
-/// Bytes of an answer; a longer one is refused.
+/// Bytes of an answer; a longer answer is refused.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
-/// Rules of any size load within this time.
+/// Time limit of an answer, which suffices to load rules of any size.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Returns the path of the control socket in a data folder.
@@ -25,23 +25,23 @@ pub fn socket_path(data_dir: &Path) -> PathBuf {
 /// A request to the daemon, or to one of its parts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// The part; none: the daemon itself.
+    /// The part; none for the daemon itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// The command, a word.
+    /// The name of the command.
     pub command: String,
-    /// Its arguments, as the command defines them.
+    /// The arguments, as the command defines them.
     #[serde(default)]
     pub arguments: Value,
 }
 
 impl Request {
-    /// A request to the daemon itself.
+    /// Creates a request to the daemon itself.
     pub fn daemon(command: &str) -> Self {
         Self { part: None, command: command.to_owned(), arguments: Value::Null }
     }
 
-    /// A request to a part.
+    /// Creates a request to a part.
     pub fn part(part: &str, command: &str, arguments: Value) -> Self {
         Self { part: Some(part.to_owned()), command: command.to_owned(), arguments }
     }
@@ -58,15 +58,15 @@ enum Answer {
 /// Sends a request and returns the answer.
 ///
 /// # Errors
-/// No daemon runs, or it refuses; then `hint` says what to do.
+/// If no daemon runs or it refuses; then `hint` contains the remedy.
 pub fn ask(data_dir: &Path, request: &Request, hint: Option<&str>) -> Result<Value, Failure> {
     read_answer(connect(data_dir, request)?, hint)
 }
 
-/// Sends a request and returns the answer, which has to come within `time`.
+/// Sends a request and returns the answer, which must arrive within `time`.
 ///
 /// # Errors
-/// No daemon runs, it refuses, or it does not answer.
+/// If no daemon runs, it refuses, or it does not answer.
 pub fn ask_within(data_dir: &Path, request: &Request, time: Duration) -> Result<Value, Failure> {
     let stream = connect(data_dir, request)?;
     stream.get_ref().set_read_timeout(Some(time))?;
@@ -86,10 +86,10 @@ fn read_answer(mut stream: BufReader<UnixStream>, hint: Option<&str>) -> Result<
     }
 }
 
-/// Sends a request; the answer is yet to be read.
+/// Sends a request without reading the answer.
 ///
 /// # Errors
-/// No daemon runs.
+/// If no daemon runs.
 pub fn connect(data_dir: &Path, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
     let path = socket_path(data_dir);
     let mut stream = UnixStream::connect(&path).map_err(|error| {

@@ -1,14 +1,14 @@
-//! Releases of the Core Rule Set in the data folder, and which of them is used.
+//! Releases of the Core Rule Set in the data folder, and the release in use.
 //!
-//! | in the data folder | holds |
+//! | in the data folder | content |
 //! |---|---|
 //! | `crs/VERSION/` | a release: `rules/`, `plugins/`, `crs-setup.conf.example` |
-//! | `crs/current` | a link to the release in use; changing it is one rename |
-//! | `crs/history.jsonl` | one JSON object for each switch, with what undoes it |
-//! | `crs/lock` | held during a switch |
+//! | `crs/current` | a link to the release in use, changed with one rename |
+//! | `crs/history.jsonl` | one JSON object per switch, with the data to undo it |
+//! | `crs/lock` | locked during a switch |
 //!
-//! The configuration names `crs/current/rules/*.conf` in `[waf] rules`. Where it names the rules of a package, the first switch
-//! changes that one entry in its text, and nothing else.
+//! The configuration names `crs/current/rules/*.conf` in `[waf] rules`. If it names the rules of a package, the first
+//! switch changes that one entry in the file's text and nothing else.
 
 pub mod signature;
 
@@ -24,22 +24,22 @@ use tuning::release::FIRST_RULES;
 
 use crate::failure::Failure;
 
-/// Bytes of the history that are read; a longer one is refused.
+/// Bytes of the history that are read; a longer file is refused.
 const HISTORY_BYTES: u64 = 16 << 20;
 /// Bytes of a configuration file.
 const CONFIG_BYTES: u64 = 4 << 20;
 
-/// A folder of releases.
+/// The folder of releases.
 pub struct Releases {
     folder: PathBuf,
 }
 
-/// A switch, as the history keeps it.
+/// An entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     pub number: u64,
     pub time: Timestamp,
-    /// The version in use since then; none where it is not known.
+    /// The version in use from then on; none if unknown.
     pub version: Option<String>,
     /// Fingerprint of the primary key that signed the archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,12 +50,12 @@ pub struct Switch {
     pub undoes: Option<u64>,
 }
 
-/// The file that decides which rules are used.
+/// The link and the entry that select the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// The release that `current` points at.
     pub link: Option<String>,
-    /// The entry of `[waf] rules` that names the rules, as it is written.
+    /// The entry of `[waf] rules` that names the rules, as written.
     pub entry: String,
 }
 
@@ -68,39 +68,40 @@ fn cannot<'a>(what: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> Failu
     }
 }
 
-/// The lock; dropping it ends it.
+/// The lock of the folder. Dropping it releases the lock.
 pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Releases {
-    /// Those of a data folder, which need not be there yet.
+    /// Returns the releases of a data folder. The folder need not exist.
     pub fn new(data_dir: &Path) -> Self {
         Self { folder: data_dir.join("crs") }
     }
 
-    /// The pattern of the rules in use.
+    /// Returns the pattern of the rules in use.
     pub fn pattern(&self) -> String {
         self.folder.join("current/rules/*.conf").display().to_string()
     }
 
-    /// The folder of a release.
+    /// Returns the folder of a release.
     pub fn of(&self, version: &str) -> PathBuf {
         self.folder.join(version)
     }
 
-    /// The release that `current` points at.
+    /// Returns the release that `current` points to.
     pub fn current(&self) -> Option<String> {
         let target = std::fs::read_link(self.folder.join("current")).ok()?;
         target.file_name()?.to_str().map(str::to_owned)
     }
 
-    /// A rule file below `current` as one below the release that it points at now: all files of one loading are of one release.
+    /// Replaces `current` in the path of a rule file by the release that it points to now, so that all files of one
+    /// load come from one release.
     pub fn resolved(&self, rules: &str) -> Option<String> {
         let rest = Path::new(rules).strip_prefix(self.folder.join("current")).ok()?;
         let release = self.folder.join(self.current()?);
         Some(release.join(rest).display().to_string())
     }
 
-    /// Waits for nobody: a second switch at the same time is refused.
+    /// Takes the lock without waiting. A second switch at the same time is refused.
     pub fn lock(&self) -> Result<Lock, Failure> {
         std::fs::create_dir_all(&self.folder).map_err(cannot("make", &self.folder))?;
         self.open_to_all(&self.folder)?;
@@ -117,12 +118,12 @@ impl Releases {
         }
     }
 
-    /// The daemon may be another user than whoever installs.
+    /// Makes a folder readable to all, because the daemon may run as another user than the installer.
     fn open_to_all(&self, folder: &Path) -> Result<(), Failure> {
         std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(cannot("change", folder))
     }
 
-    /// Writes a release into a temporary folder beside the others.
+    /// Unpacks a release into a temporary folder beside the others.
     pub fn unpack(&self, release: &Release) -> Result<tempfile::TempDir, Failure> {
         let folder = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.folder);
         let folder = folder.map_err(cannot("make a folder in", &self.folder))?;
@@ -144,7 +145,7 @@ impl Releases {
         Ok(folder)
     }
 
-    /// Gives an unpacked release its name. One that is there already has to hold the same.
+    /// Renames an unpacked release to its final name. If that release already exists, its content must be the same.
     pub fn keep(&self, unpacked: tempfile::TempDir, release: &Release) -> Result<(), Failure> {
         let path = self.of(&release.version);
         if path.exists() {
@@ -164,12 +165,12 @@ impl Releases {
             return Ok(());
         }
         std::fs::rename(unpacked.path(), &path).map_err(cannot("make", &path))?;
-        // The folder has another name by now.
+        // The folder has been renamed.
         let _ = unpacked.keep();
         Ok(())
     }
 
-    /// Points `current` at a release: with one rename.
+    /// Points `current` to a release with one rename.
     pub fn point_at(&self, version: &str) -> Result<(), Failure> {
         let (new, current) = (self.folder.join("current.new"), self.folder.join("current"));
         let _gone = std::fs::remove_file(&new);
@@ -178,7 +179,7 @@ impl Releases {
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(cannot("sync", &self.folder))
     }
 
-    /// All switches, the oldest first.
+    /// Returns all switches, the oldest first.
     pub fn history(&self) -> Result<Vec<Switch>, Failure> {
         let path = self.folder.join("history.jsonl");
         let bytes = match store::regular_file::read(&path, HISTORY_BYTES + 1) {
@@ -201,7 +202,7 @@ impl Releases {
         })
     }
 
-    /// Adds a switch to the history.
+    /// Appends a switch to the history.
     pub fn note(&self, switch: &Switch) -> Result<(), Failure> {
         let path = self.folder.join("history.jsonl");
         let mut line = serde_json::to_vec(switch).map_err(std::io::Error::from)?;
@@ -212,7 +213,7 @@ impl Releases {
     }
 }
 
-/// The newest switch that was not undone.
+/// Returns the newest switch that was not undone.
 pub fn last(history: &[Switch]) -> Option<&Switch> {
     let undone: Vec<u64> = history.iter().filter_map(|switch| switch.undoes).collect();
     history.iter().rev().find(|switch| switch.undoes.is_none() && !undone.contains(&switch.number))
@@ -238,7 +239,7 @@ struct OnlyWaf {
 }
 
 impl Entries {
-    /// Reads them. Links to the file are followed.
+    /// Reads the entries. Follows links to the file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let path = path.canonicalize().map_err(cannot("read", path))?;
         let bytes = store::regular_file::read(&path, CONFIG_BYTES).map_err(cannot("read", &path))?;
@@ -248,12 +249,12 @@ impl Entries {
         Ok(Self { path, text, entries: only.waf.rules })
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The place among the entries of the one that loads the Core Rule Set, with the file that says its version.
+    /// Returns the index of the entry that loads the Core Rule Set, and the file that contains its version.
     pub fn core_rules(&self) -> Option<(usize, PathBuf)> {
         let folder = self.path.parent()?;
         self.entries.iter().enumerate().find_map(|(number, entry)| {
@@ -263,12 +264,12 @@ impl Entries {
         })
     }
 
-    /// An entry as it is written, without quotes.
+    /// Returns an entry as written, without quotes.
     pub fn get(&self, number: usize) -> &str {
         self.entries.get(number).map_or("", |entry| entry.get_ref())
     }
 
-    /// Replaces one entry in the file, with one rename; owner, mode and all other text stay.
+    /// Replaces one entry in the file with one rename. Owner, mode and all other text stay the same.
     pub fn replace(&self, number: usize, by: &str) -> Result<(), Failure> {
         let Some(entry) = self.entries.get(number).filter(|entry| entry.get_ref() != by) else {
             return Ok(());

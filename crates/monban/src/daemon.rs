@@ -1,5 +1,5 @@
-//! The daemon: starts the parts in the order of their list, reloads them in two phases, and stops them in the opposite order.
-//! It knows none of them by name.
+//! The daemon: starts the parts in the order of their list, reloads them in two phases, and stops them in reverse
+//! order. It knows no part by name.
 
 mod control;
 mod parts;
@@ -22,22 +22,22 @@ use crate::data_folder::{self, unless_full};
 use crate::failure::Failure;
 use crate::part::Spine;
 
-/// How often the daemon looks whether its control socket exists.
+/// Interval at which the daemon checks that its control socket exists.
 const SOCKET_INTERVAL: Duration = Duration::from_secs(60);
-/// How long tasks of parts, and work that runs each minute, may hold up the end.
+/// Time that tasks of parts, and work that runs each minute, may delay the stop.
 const TASK_DEADLINE: Duration = Duration::from_secs(2);
-/// How long work that blocks a thread, such as a reload of rules from a disk that hangs, may hold up the end.
+/// Time that work that blocks a thread, such as a reload of rules from a hanging disk, may delay the stop.
 const BLOCKING_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The file that names the daemon's process, in the data folder.
+/// Returns the path of the daemon's pid file in the data folder.
 pub fn pid_path(data_dir: &Path) -> PathBuf {
     data_dir.join("monban.pid")
 }
 
-/// Runs the parts until TERM or INT. `ready` is called once all have started.
+/// Runs the parts until TERM or INT. Calls `ready` once all have started.
 ///
 /// # Errors
-/// Whatever hinders the start; a part that fails is named.
+/// If a part cannot start; the error names the part.
 pub fn run(
     config_file: &Path,
     config: &Config,
@@ -47,7 +47,7 @@ pub fn run(
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
-        // first of all: whoever finds the gate open may send one
+        // take signals first: a client that finds the gate open may send one
         let signals = Signals::take()?;
         let daemon = Daemon::start(config_file, config, parts).await?;
         ready(&daemon.spine);
@@ -57,7 +57,7 @@ pub fn run(
     result
 }
 
-/// Every connection needs a descriptor, and its upstream another one.
+/// Raises the limit of open files, because every connection needs a descriptor and its upstream connection another.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -67,7 +67,7 @@ fn raise_file_limit() {
     }
 }
 
-/// The signals that the daemon answers; from now on they wait for it.
+/// The signals that the daemon handles. From their registration on they are queued for it.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -84,11 +84,11 @@ impl Signals {
     }
 }
 
-/// The daemon while it runs.
+/// The running daemon.
 struct Daemon {
     spine: Arc<Spine>,
     control: Arc<Control>,
-    /// None while the disk has no room for it.
+    /// The control socket; none while the disk has no room for it.
     listener: Option<UnixListener>,
 }
 
@@ -130,9 +130,9 @@ impl Daemon {
     async fn serve(mut self, mut signals: Signals) -> Result<(), Failure> {
         let data_dir = self.spine.host.data_dir.clone();
         let mut look = tokio::time::interval(SOCKET_INTERVAL);
-        look.tick().await; // the first is due at once
+        look.tick().await; // the first tick is immediate
         systemd::notify("READY=1");
-        // dropped, and so ended, with all that it does
+        // dropping the set aborts its tasks
         let mut tasks = JoinSet::new();
         loop {
             if let Some(listener) = self.listener.take() {
@@ -143,7 +143,7 @@ impl Daemon {
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hangup.recv() => {
                     let control = Arc::clone(&self.control);
-                    // the log has the outcome
+                    // the log contains the outcome
                     tasks.spawn(async move { drop(control.reload().await) });
                 }
                 _ = look.tick() => {
@@ -156,7 +156,7 @@ impl Daemon {
         drop(tasks);
         tracing::info!("stopping");
         systemd::notify("STOPPING=1");
-        // parts write at their stop, too: one writer of a file at a time
+        // parts also write when they stop, and a file must have one writer at a time
         self.spine.shared.stop(TASK_DEADLINE).await;
         stop(&self.spine).await;
         remove_files(&data_dir);
@@ -165,7 +165,7 @@ impl Daemon {
     }
 }
 
-/// Stops the parts, the last started first. A panic of one is logged, and the others are stopped all the same.
+/// Stops the parts, the last started first. Logs a panic of one part and still stops the others.
 async fn stop(spine: &Spine) {
     for (name, part) in spine.take_running() {
         if let Err(error) = tokio::spawn(part.stop()).await {
@@ -188,7 +188,7 @@ fn write_pid(data_dir: &Path) -> std::io::Result<()> {
 fn bind_control(data_dir: &Path) -> std::io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     let path = socket_path(data_dir);
-    // The journal's lock is ours, so whoever made this socket is gone.
+    // We hold the journal's lock, so the process that created this socket is gone.
     let _gone = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;

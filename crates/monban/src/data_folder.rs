@@ -1,24 +1,24 @@
-//! The data folder: made for this user alone, and refused where others may look into it.
+//! The data folder: private to this user, and refused if others may access it.
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use crate::failure::Failure;
 
-/// Bits of a folder's mode that let others in.
+/// Bits of a folder's mode that give others access.
 const OTHERS: u32 = 0o077;
-/// Bytes of a disk that has no room: no more than a file and its name take.
+/// Free bytes below which a disk counts as full: the size of a small file with its name.
 const NO_ROOM: u64 = 64 * 1024;
 
-/// Makes a folder that only this user may look into.
+/// Creates a folder that only this user may access.
 pub fn create(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes the data folder, or takes the one that is there.
+/// Creates the data folder, or uses the existing one.
 ///
 /// # Errors
-/// Why it cannot be made, and a folder that others may look into.
+/// If the folder cannot be created, or others may access it.
 pub fn prepare(path: &Path) -> Result<(), Failure> {
     create(path).map_err(|error| {
         Failure::environment(
@@ -32,7 +32,7 @@ pub fn prepare(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Reports a folder that others may read, with the command that mends it. It holds events, accounts and keys.
+/// Reports a folder that others may read, with the command that fixes it. The folder holds events, accounts and keys.
 pub fn open_to_others(path: &Path) -> Option<(String, String)> {
     let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?.permissions().mode();
     (mode & OTHERS != 0).then(|| {
@@ -41,15 +41,15 @@ pub fn open_to_others(path: &Path) -> Option<(String, String)> {
     })
 }
 
-/// Whether the folder's disk has no room: then a failure to write is no reason not to start.
+/// Returns whether the folder's disk is full. Then a write error does not prevent a start.
 pub fn is_full(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NO_ROOM)
 }
 
-/// What was done, or none where the folder's disk is full; then the log tells `what` the daemon goes on without.
+/// Returns the result, or none if the folder's disk is full. In that case logs `what`, which the daemon then lacks.
 ///
 /// # Errors
-/// Those of `done`, while the disk has room.
+/// The error of `done`, if the disk has room.
 pub fn unless_full<T, E: std::fmt::Display>(
     folder: &Path,
     what: &str,

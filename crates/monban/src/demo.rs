@@ -1,4 +1,4 @@
-//! `monban up --demo`: a configuration in a temporary folder, and a site that would be vulnerable without the gate.
+//! `monban up --demo`: a configuration in a temporary folder, and a site that is vulnerable without the gate.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -9,15 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::settings::{CRS, ENGINE, LIMITS};
 
-/// Where the demonstration listens.
+/// The address of the demonstration.
 pub const GATE: &str = "127.0.0.1:8080";
-/// Where its console listens.
+/// The address of its console.
 pub const CONSOLE: &str = "127.0.0.1:8600";
 
-/// Writes the demonstration's configuration to `folder`, which is to hold its data, too.
+/// Writes the demonstration's configuration to `folder`, which also becomes its data folder.
 ///
 /// # Errors
-/// Those of writing.
+/// If a file cannot be written.
 pub fn write_config(folder: &Path, upstream: SocketAddr) -> std::io::Result<std::path::PathBuf> {
     std::fs::write(folder.join("engine.conf"), ENGINE)?;
     std::fs::write(folder.join("limits.conf"), LIMITS)?;
@@ -32,10 +32,10 @@ pub fn write_config(folder: &Path, upstream: SocketAddr) -> std::io::Result<std:
     Ok(path)
 }
 
-/// Starts the site on a free loopback port, on the runtime that this is called on.
+/// Starts the site on a free loopback port, on the current runtime.
 ///
 /// # Errors
-/// Those of the socket.
+/// If the socket fails.
 pub fn start_site(listener: std::net::TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,7 +45,7 @@ pub fn start_site(listener: std::net::TcpListener) -> std::io::Result<()> {
             loop {
                 if let Ok((stream, _)) = listener.accept().await {
                     tokio::spawn(async {
-                        // a client that has gone away is none of the site's concern
+                        // ignore a client that disconnected
                         let _ = answer(stream).await;
                     });
                 }
@@ -55,7 +55,7 @@ pub fn start_site(listener: std::net::TcpListener) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Bytes of a request to the site; more is not read.
+/// Bytes of a request to the site; the site reads no more.
 const REQUEST_BYTES: usize = 64 * 1024;
 
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
@@ -98,7 +98,7 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// A form, and what was entered last: as it came, which is the hole.
+/// Returns a form and the last input unescaped, which is the vulnerability.
 fn page(target: &str, body: &[u8]) -> String {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let body = String::from_utf8_lossy(body);
@@ -115,7 +115,7 @@ fn page(target: &str, body: &[u8]) -> String {
     )
 }
 
-/// Percent-decoding, with + as space.
+/// Decodes percent-encoding, and + as space.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! Collects the findings of this host: of the configuration, of the running daemon, and of what can be checked without one.
+//! Collection of this host's findings: of the configuration, of the running daemon, and of checks that need no daemon.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::checks::{self, Examined};
 use crate::config::Located;
 use crate::control::{Request, ask_within, socket_path};
 
-/// How long the daemon may take for its answer.
+/// Time limit for the daemon's answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of another program's file that are searched for settings.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-/// Where distributions keep the files of ModSecurity and mlogc.
+/// Paths where distributions keep the files of ModSecurity and mlogc.
 const SENSOR_FILES: &[&str] = &[
     "/etc/modsecurity/*.conf",
     "/etc/apache2/mods-enabled/security2.conf",
@@ -74,16 +74,16 @@ table! {
     }
 }
 
-/// What a look at this host found.
+/// The findings of this host.
 #[derive(Debug, Default)]
 pub struct Diagnosis {
-    /// The worst first.
+    /// The findings, the worst first.
     pub findings: Vec<ShownFinding>,
     /// Whether the daemon answered.
     pub is_running: bool,
 }
 
-/// Looks at the configuration and at the daemon that runs with it.
+/// Examines the configuration and the daemon that runs with it.
 pub fn examine(config_file: &Path) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let found = &mut diagnosis.findings;
@@ -104,7 +104,7 @@ pub fn examine(config_file: &Path) -> Diagnosis {
                     diagnosis.is_running = true;
                     found.extend(of_daemon);
                 }
-                // a running daemon reports these itself
+                // a running daemon reports these findings itself
                 other => {
                     found.extend(located(CONFIGURATION_FAULT, &errors));
                     found.extend(located(CONFIGURATION_WARNING, &warnings));
@@ -121,7 +121,7 @@ pub fn examine(config_file: &Path) -> Diagnosis {
     diagnosis
 }
 
-/// Asks the daemon of a data folder for its findings, which are those of /healthz.
+/// Requests the findings of a data folder's daemon, which are those of /healthz.
 fn ask_daemon(data_dir: &Path) -> Result<Vec<ShownFinding>, String> {
     let answer = ask_within(data_dir, &Request::daemon("findings"), TIMEOUT);
     let answer = answer.map_err(|failure| failure.to_string())?;
@@ -146,7 +146,7 @@ pub fn settings(directives: &[&str]) -> Vec<String> {
 fn settings_in(directives: &[&str], files: &[PathBuf]) -> Vec<String> {
     let mut lines = Vec::new();
     for file in files {
-        // one that cannot be read tells nothing
+        // skip an unreadable file
         let Ok(text) = store::regular_file::read(file, MAX_FILE_BYTES) else { continue };
         for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
             let line = line.trim();

@@ -1,4 +1,5 @@
-//! What the documentation names exists: commands and their options, keys of the configuration, words of SecLang.
+//! Checks that names in the documentation exist: commands and their options, keys of the configuration, directives of
+//! SecLang.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::config::tests::{documented_keys, parse};
 
-/// Files that people read, with their texts. What is generated from the code cannot be wrong, and the history names what was.
+/// Returns the user documentation with its texts, except generated files, which cannot be wrong, and the changelog,
+/// which contains old names.
 fn documents() -> Vec<(PathBuf, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut folders = vec![top.join("docs"), top.join("packaging")];
@@ -29,7 +31,7 @@ fn documents() -> Vec<(PathBuf, String)> {
     files.into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap())).collect()
 }
 
-/// Pieces of code with the line that each begins in: spans between backticks, lines of blocks.
+/// Returns pieces of code with their first lines: spans between backticks, lines of blocks.
 fn code(text: &str) -> Vec<(usize, String)> {
     let mut pieces = Vec::new();
     let mut fenced = false;
@@ -60,7 +62,7 @@ fn code(text: &str) -> Vec<(usize, String)> {
     pieces
 }
 
-/// Checks a `monban …` command line in a piece of code.
+/// Returns the error of a `monban …` command line in a piece of code.
 fn wrong_command(code: &str) -> Option<String> {
     let all: Vec<&str> = code.split_whitespace().collect();
     let is_monban = |at: usize| {
@@ -74,7 +76,7 @@ fn wrong_command(code: &str) -> Option<String> {
     let mut is_first = true;
     let words: Vec<&str> =
         words.skip(1).take_while(|word| !matches!(*word, "|" | "&&" | "#" | "2>&1")).collect();
-    // a subcommand stands before what is no option
+    // subcommands precede options
     for word in &words {
         match command.find_subcommand(word) {
             Some(found) if is_first || command.has_subcommands() => {
@@ -104,7 +106,7 @@ fn wrong_command(code: &str) -> Option<String> {
     None
 }
 
-/// Keys named as `[section] key` in a piece of code.
+/// Returns the keys named as `[section] key` in a piece of code.
 fn keys(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("] ") {
@@ -122,7 +124,7 @@ fn keys(code: &str) -> Vec<String> {
     found
 }
 
-/// The blocks of TOML in a text, with the line that each begins in.
+/// Returns the TOML blocks of a text with their first lines.
 fn toml_blocks(text: &str) -> Vec<(usize, String)> {
     let mut blocks: Vec<(usize, String)> = Vec::new();
     let mut inside = false;
@@ -190,7 +192,7 @@ fn f23_keys_in_the_documentation_exist() {
         }
         for (line, block) in toml_blocks(&text) {
             blocks += 1;
-            // an example is a part: what is missing elsewhere is no fault of its keys
+            // an example is a fragment: a key that is missing elsewhere is not a fault of the example
             for fault in parse("", block.as_bytes()).err().into_iter().flatten() {
                 if fault.contains("unknown key") {
                     wrong += &format!("{}:{line}{fault}\n", file.display());
@@ -236,7 +238,7 @@ fn f23_words_of_seclang_in_the_documentation_exist() {
     assert!(is_directive("SecRuleRemoveTargetById") && !known.contains("SecRuleRemoveTargetById"));
 }
 
-/// `SecRule`, and not `SecLang` or `Security`.
+/// Returns whether a word is a directive: `SecRule`, but not `SecLang` or `Security`.
 fn is_directive(word: &str) -> bool {
     let rest = word.strip_prefix("Sec").unwrap_or_default();
     rest.starts_with(|c: char| c.is_ascii_uppercase()) && word != "SecLang"

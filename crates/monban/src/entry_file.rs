@@ -1,4 +1,4 @@
-//! The file of an entry that the index of a Concurrent log names.
+//! The file of an entry in the index of a Concurrent log.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,25 +10,26 @@ use store::regular_file;
 
 use crate::terminal::Safe;
 
-/// Folders on the way of an entry's file that are tried to be left out.
+/// Largest number of leading folders that are left out of an entry's path.
 const MAX_PARTS: usize = 32;
 
-/// Why the file of an index line cannot be read.
+/// The reason why the file of an index line cannot be read.
 #[derive(Debug)]
 pub enum Missing {
-    /// It is not there.
+    /// The file does not exist.
     Gone,
-    /// It cannot be opened for now.
+    /// The file cannot be opened at the moment.
     Unreadable(String),
-    /// The index names what is not in its folder, or no regular file.
+    /// The index names a path outside its folder, or not a regular file.
     Outside(String),
 }
 
-/// Opens the file that an index line names: beneath the storage folder, or beneath the index's own folder.
+/// Opens the file that an index line names, beneath the storage folder or the index's own folder.
 ///
-/// ModSecurity 2 names it as it stands in the storage folder, libmodsecurity 3 by its whole path, which may be that of another
-/// machine. So the path is tried without its first folders, too, the longest first. Nothing outside of both folders is opened, and
-/// regular files only ([`regular_file::open_beneath`]): whoever writes the index may name anything.
+/// ModSecurity 2 writes the path relative to the storage folder. libmodsecurity 3 writes the absolute path, which may
+/// come from another machine, so this function also tries the path without its leading folders, the longest first. It
+/// opens only regular files inside the two folders ([`regular_file::open_beneath`]), because the writer of the index
+/// may name any path.
 pub fn open(named: &[u8], index: &Path, storage_dir: Option<&Path>) -> Result<(PathBuf, File), Missing> {
     let text = Safe(named);
     let named = Path::new(OsStr::from_bytes(named));
@@ -63,7 +64,7 @@ pub fn open(named: &[u8], index: &Path, storage_dir: Option<&Path>) -> Result<(P
     if let Some(refused) = refused {
         return Err(Missing::Outside(refused));
     }
-    // Only whether it is there, so that whoever set it up learns why it is not read.
+    // Only tests for existence, so that the administrator learns why the file is not read.
     if storage_dir.is_none() && named.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Err(Missing::Outside(format!(
             "{text}: is not inside {}; name SecAuditLogStorageDir (--storage-dir, or storage_dir in [[watch]])",

@@ -1,55 +1,55 @@
-//! What can go wrong, by kind, and the exit code of each.
+//! The failures of commands, by kind, and the exit code of each.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use finding::Fault;
 
-/// Why a command failed. The kinds are those of docs/user/exit-codes.md.
+/// The failure of a command. The kinds are those of docs/user/exit-codes.md.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Configuration, rules or certificates are wrong. One line for each error, with its place.
+    /// Configuration, rules or certificates are invalid. Contains one line for each error, with its location.
     #[error("{}", .0.join("\n"))]
     Configuration(Vec<String>),
-    /// Something outside the program is missing or in the way: a file, a port, a permission.
+    /// The environment lacks or blocks something: a file, a port, a permission.
     #[error("{message}")]
     Environment {
-        /// What happened.
+        /// The error.
         message: String,
-        /// What to do next.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// The running daemon, or another peer, said no.
+    /// The running daemon or another peer refused the request.
     #[error("{message}")]
     Refused {
-        /// Its answer.
+        /// The peer's answer.
         message: String,
-        /// What to do next.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// What was asked for is not there: an event, a rule.
+    /// The requested object, such as an event or a rule, does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// A check has printed its findings; this is the exit code.
+    /// A check has printed its findings. Contains the exit code.
     #[error("findings were reported")]
     Findings(u8),
-    /// The reader of the output is gone. No error.
+    /// The reader of the output has closed it. This is not an error.
     #[error("the output is closed")]
     ClosedPipe,
 }
 
 impl Failure {
-    /// An environment failure with a hint.
+    /// Creates an environment failure with a hint.
     pub fn environment(message: impl Into<String>, hint: impl Into<String>) -> Failure {
         Failure::Environment { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// A failure by faults of values that were read already.
+    /// Creates a failure from faults of values that were already parsed.
     pub fn of_faults(faults: Vec<Fault>) -> Failure {
         Failure::Configuration(faults.iter().map(ToString::to_string).collect())
     }
 
-    /// The failure with the name of the part that it comes from.
+    /// Prefixes the failure with the name of its part.
     #[must_use]
     pub fn of_part(self, part: &str) -> Failure {
         let named = |message: String| format!("{part}: {message}");
@@ -61,8 +61,8 @@ impl Failure {
         }
     }
 
-    /// Says on standard error what went wrong, and gives the exit code: 1 not found, 2 configuration (and usage, by clap),
-    /// 3 environment, 4 refused.
+    /// Prints the failure to standard error and returns the exit code: 1 not found, 2 configuration (and usage, by
+    /// clap), 3 environment, 4 refused.
     pub fn report(&self) -> ExitCode {
         let (code, hint) = match self {
             Failure::ClosedPipe => return ExitCode::SUCCESS,
@@ -72,7 +72,7 @@ impl Failure {
             Failure::Environment { hint, .. } => (3, hint.as_deref()),
             Failure::Refused { hint, .. } => (4, hint.as_deref()),
         };
-        // Nobody is left to tell if standard error is closed.
+        // Ignore errors: standard error may be closed.
         let mut stderr = std::io::stderr().lock();
         for line in self.to_string().lines() {
             let _ = writeln!(stderr, "error: {line}");

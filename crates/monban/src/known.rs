@@ -1,4 +1,4 @@
-//! All that monban knows about codes and messages: the parts' tables together, for `monban explain` and the docs.
+//! The codes and messages that monban knows: the tables of all parts, for `monban explain` and the docs.
 
 use event::Severity;
 #[cfg(test)]
@@ -90,12 +90,12 @@ table! {
     }
 }
 
-/// The tables of all parts.
+/// Returns the tables of all parts.
 fn tables() -> impl Iterator<Item = Tables> {
     parts::ALL.iter().map(|part| part.tables())
 }
 
-/// All findings' rows.
+/// Returns the declarations of all findings.
 pub fn findings() -> impl Iterator<Item = &'static Declaration> {
     let shared = [
         diagnosis::FINDINGS,
@@ -108,23 +108,23 @@ pub fn findings() -> impl Iterator<Item = &'static Declaration> {
     shared.into_iter().chain(of_parts).flatten()
 }
 
-/// All error answers' rows.
+/// Returns the declarations of all error responses.
 pub fn problems() -> impl Iterator<Item = &'static ProblemCode> {
     tables().flat_map(|tables| tables.problems.iter().copied()).flatten()
 }
 
-/// All audit actions' rows.
+/// Returns the declarations of all audit actions.
 pub fn actions() -> impl Iterator<Item = &'static AuditAction> {
     tables().flat_map(|tables| tables.actions.iter().copied()).flatten()
 }
 
-/// All kinds of events.
+/// Returns all kinds of events.
 #[cfg(test)]
 pub fn kinds() -> impl Iterator<Item = &'static EventKind> {
     tables().flat_map(|tables| tables.kinds.iter().copied()).flatten()
 }
 
-/// Directives of other programs that decide about a code.
+/// Returns the directives of other programs that affect a code.
 pub fn directives(code: &str) -> &'static [&'static str] {
     let mut settings = tables().flat_map(|tables| tables.settings.iter());
     settings.find(|(of, _)| *of == code).map_or(&[], |(_, directives)| *directives)

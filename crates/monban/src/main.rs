@@ -1,7 +1,7 @@
 //! The monban command.
 //!
-//! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
-//! what can go wrong and with which exit code.
+//! Each command has one file in [`commands`] with its arguments, its help (the doc comments) and its `run`. [`failure`]
+//! defines the kinds of failures and their exit codes.
 
 // `unreachable_pub` has no use in a program: the compiler finds unused items there without it.
 #![warn(clippy::await_holding_lock)]
@@ -47,7 +47,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Inspection asks for many small pieces of memory and gives them back at once. docs/performance.md has the figures.
+/// Inspection allocates many small blocks and frees them soon. docs/performance.md has the figures.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The time now.
+/// Returns the current time.
 fn now() -> event::Timestamp {
     std::time::SystemTime::now().into()
 }

@@ -1,7 +1,7 @@
-//! HTTP/1.1 messages in files, read by `http1` as the gate reads them from a connection.
+//! HTTP/1.1 messages in files, parsed by `http1` as the gate parses them from a connection.
 //!
-//! One thing is more tolerant: files written by hand. Where no line of the head ends with CRLF, all of them are made to,
-//! and a request whose head says nothing of the body that follows gets its Content-Length.
+//! Handwritten files are handled more tolerantly. If no line of the head ends with CRLF, all line ends become CRLF. If
+//! the head of a request does not describe its body, the request gets a Content-Length.
 
 use std::borrow::Cow;
 
@@ -11,20 +11,20 @@ use http1::{
     ResponseKind, ResponseParser,
 };
 
-/// A request, as far as it can be read.
+/// The readable part of a request.
 #[derive(Debug)]
 pub struct Request {
     pub head: RequestHead,
-    /// What the gate refuses about the head as a whole, such as ambiguous framing. Then no body was read.
+    /// The error for which the gate refuses the whole head, such as ambiguous framing. In this case no body is read.
     pub refused: Option<Error>,
     pub body: Body,
 }
 
-/// A response, whole; interim ones before it are passed over.
+/// A complete response. Interim responses before it are skipped.
 #[derive(Debug)]
 pub struct Response {
     pub head: ResponseHead,
-    /// None where the status or the method allows none.
+    /// The body; none if the status or the method allows none.
     pub body: Option<Body>,
 }
 
@@ -32,16 +32,16 @@ pub struct Response {
 #[derive(Debug, Default)]
 pub struct Body {
     pub bytes: Vec<u8>,
-    /// What is wrong with it behind `bytes`: a broken chunk, or that it ends too soon.
+    /// The error after `bytes`: a broken chunk, or a premature end.
     pub fault: Option<Error>,
-    /// Bytes behind the message, empty lines at its end not counted.
+    /// Bytes after the message, without empty lines at its end.
     pub rest: usize,
 }
 
-/// Reads a request.
+/// Parses a request.
 ///
 /// # Errors
-/// Of a head that cannot be told apart into fields.
+/// If the head cannot be split into fields.
 pub fn request(bytes: &[u8]) -> Result<Request, Error> {
     let mut buffer = BytesMut::from(&*with_line_ends(bytes, true));
     let head = RequestParser::new().parse(&mut buffer, &HeadLimits::default())?;
@@ -52,10 +52,10 @@ pub fn request(bytes: &[u8]) -> Result<Request, Error> {
     })
 }
 
-/// Reads the response to a request of that method.
+/// Parses the response to a request with this method.
 ///
 /// # Errors
-/// Of the head, framing included.
+/// Errors of the head, including framing.
 pub fn response(bytes: &[u8], method: &[u8]) -> Result<Response, Error> {
     let mut buffer = BytesMut::from(&*with_line_ends(bytes, false));
     loop {
@@ -78,7 +78,7 @@ impl Body {
             match decoder.decode(&mut buffer) {
                 Ok(Decoded::Data(data)) => body.bytes.extend_from_slice(&data),
                 Ok(Decoded::End(_)) => break,
-                // there is no more to come
+                // the input is at its end
                 Ok(Decoded::NeedMore) => {
                     body.fault = decoder.closed().err();
                     return body;
@@ -100,8 +100,8 @@ fn truncated(offset: usize) -> Error {
     Error { fault: Fault::Truncated, offset: offset as u64 }
 }
 
-/// The message with the line ends that HTTP wants, where its head has none of them. A head that has some is left alone: a
-/// bare LF in it may be an attack, and the gate refuses it.
+/// Returns the message with CRLF line ends if its head has none. A head with some CRLF stays unchanged: a bare LF in it
+/// may be an attack, and the gate refuses it.
 fn with_line_ends(raw: &[u8], is_request: bool) -> Cow<'_, [u8]> {
     let end = raw.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = match end {
@@ -132,7 +132,7 @@ fn with_line_ends(raw: &[u8], is_request: bool) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    /// What a request comes to: its body, then what is refused about it.
+    /// Returns a summary of a parsed request: its body, then the error for which it is refused.
     fn told(raw: &str) -> String {
         let request = match request(raw.as_bytes()) {
             Ok(request) => request,
@@ -209,10 +209,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n", "no head: bare-lf"),
             ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", "no head: space-before-colon"),
             ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", "no head: bad-request-line"),
-            // a request behind the request
+            // a second request after the request
             ("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /2", "GET / 1 fields, body \"\", rest 6"),
             ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na\r\n", "POST / 2 fields, body \"a\""),
-            // written by hand
+            // handwritten
             ("POST / HTTP/1.1\nHost: x\nB:2\n\nbody\n", "POST / 3 fields, body \"body\\n\""),
             ("POST / HTTP/1.1\nHost: x\ncontent-length: 4\n\nbody\n", "POST / 2 fields, body \"body\""),
             (

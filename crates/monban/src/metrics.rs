@@ -1,4 +1,4 @@
-//! The registry of all metrics: parts add to it, and `/metrics` shows it.
+//! The registry of all metrics. Parts add metrics to it, and `/metrics` shows them.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-/// An empty registry; `monban_` goes before each name.
+/// Returns an empty registry with the prefix `monban_`.
 pub fn registry() -> Registry {
     Registry::with_prefix("monban")
 }
 
-/// Writes all metrics of a registry, in OpenMetrics' text format.
+/// Writes all metrics of a registry in the OpenMetrics text format.
 pub fn text(registry: &Registry) -> String {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, registry) {
         Ok(()) => text,
-        // a String takes everything, and no collector refuses
+        // a String accepts all text, and no collector fails
         Err(_) => String::new(),
     }
 }
 
-/// A collector that asks a function for its metrics each time.
+/// A collector that calls a function for its metrics at each scrape.
 pub struct Asked<F>(pub F);
 
 impl<F> fmt::Debug for Asked<F> {
@@ -50,11 +50,11 @@ impl<F: Fn() -> Vec<Metric> + Send + Sync + 'static> Collector for Asked<F> {
     }
 }
 
-/// A metric without labels: name without prefix and suffix, help without a stop, value.
+/// A metric without labels: name without prefix and suffix, help without a full stop, value.
 pub enum Metric {
     /// A value that rises and falls.
     Gauge(&'static str, &'static str, i64),
-    /// A count since the start, or for ever.
+    /// A count since the start, or a permanent count.
     Counter(&'static str, &'static str, u64),
 }
 

@@ -1,8 +1,8 @@
-//! Parts: the pieces of the daemon that have a configuration section each.
+//! Parts: the components of the daemon, each with its own configuration section.
 //!
-//! A part is a folder in [`crate::parts`] around its library crate. It says everything that the rest of the program needs to
-//! know about it in one [`Part`] implementation; the daemon, the commands `check` and `init`, the API and its description
-//! go through the list of parts and know none by name. What several parts need is in the [`Spine`].
+//! A part is a folder in [`crate::parts`] around its library crate. Its [`Part`] implementation describes it to the
+//! rest of the program: the daemon, the commands `check` and `init`, the API and its description iterate over the list
+//! of parts and know none by name. The [`Spine`] holds the services that several parts need.
 
 mod command;
 mod route;
@@ -28,62 +28,64 @@ pub use self::tables::Tables;
 
 /// A part, as its folder describes it.
 pub trait Part: Send + Sync + 'static {
-    /// Its section of the configuration.
+    /// The part's section of the configuration.
     type Config: Section;
     /// The part while the daemon runs.
     type Running: Running<Config = Self::Config>;
-    /// Its name in logs, errors and on the control socket; also the namespace of its codes.
+    /// The part's name in logs, errors and on the control socket; also the namespace of its codes.
     const NAME: &'static str;
-    /// The codes and kinds of events that it declares.
+    /// The codes and kinds of events that the part declares.
     const TABLES: Tables = Tables::NONE;
-    /// Its commands, `monban NAME …`.
+    /// The part's commands, `monban NAME …`.
     const COMMANDS: &'static [PartCommand] = &[];
     /// Its keys in Markdown, for docs/user/configuration.md: a heading and a table for each table of the section.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test makes the page of it"))]
     const REFERENCE: &'static str;
-    /// Its folders of pages in web/src/parts.
+    /// The part's folders of pages in web/src/parts.
     const PAGES: &'static [&'static str] = &[];
 
-    /// Returns the faults of a configuration and of the files that it names. Creates and changes nothing. Keys are those of the
-    /// document.
+    /// Returns the faults of a configuration and of the files that it names. Creates and changes nothing. Keys are
+    /// relative to the document.
     fn check(config: &Self::Config, host: &Host) -> Vec<Fault>;
 
-    /// Returns remarks about a configuration that can run.
+    /// Returns remarks about a valid configuration.
     fn remarks(config: &Self::Config, host: &Host) -> Remarks {
         let _ = (config, host);
         Remarks::default()
     }
 
-    /// The addresses that it listens on, each with its key. No two parts may take the same.
+    /// Returns the addresses that the part listens on, each with its key. No two parts may use the same address.
     fn addresses(config: &Self::Config) -> Vec<(KeyPath, SocketAddr)> {
         let _ = config;
         Vec::new()
     }
 
-    /// Whether it has something to do with this configuration, so that the daemon is not started for nothing.
+    /// Returns whether the part has something to do with this configuration, so that the daemon does not start for
+    /// nothing.
     fn is_source(config: &Self::Config) -> bool {
         let _ = config;
         false
     }
 
-    /// A few words on the configuration for `monban check`, such as `2 sites`.
+    /// Returns a short summary of the configuration for `monban check`, such as `2 sites`.
     fn summary(config: &Self::Config) -> Option<String> {
         let _ = config;
         None
     }
 
-    /// Returns its routes of the HTTP API. Each declares its roles, see [`console::Routes`]; handlers get the part by [`Of`].
+    /// Returns the part's routes of the HTTP API. Each route declares its roles, see [`console::Routes`]; handlers get
+    /// the part by [`Of`].
     fn routes() -> PartRoutes {
         PartRoutes::new()
     }
 
-    /// Returns its lines of the file that `monban init` writes.
+    /// Returns the part's lines of the file that `monban init` writes.
     fn example(setup: &Setup) -> Example {
         let _ = setup;
         Example::default()
     }
 
-    /// Starts it.
+    /// Starts the part.
     fn start(
         config: Arc<Self::Config>,
         spine: Arc<Spine>,
@@ -111,13 +113,13 @@ pub struct Example {
 }
 
 impl Example {
-    /// Lines of tables.
+    /// Creates an example of tables.
     pub fn tables(tables: impl Into<String>) -> Self {
         Self { keys: String::new(), tables: tables.into() }
     }
 }
 
-/// Remarks about a configuration that can run. A start and a reload log all of them.
+/// Remarks about a valid configuration. A start and a reload log all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remarks {
     /// Errors for `monban check`, such as a certificate that every client refuses.
@@ -128,11 +130,11 @@ pub struct Remarks {
 
 /// A part without its types, as an element of the list of parts.
 pub trait AnyPart: Send + Sync {
-    /// Its name.
+    /// Returns the name.
     fn name(&self) -> &'static str;
     /// See [`Part::TABLES`].
     fn tables(&self) -> Tables;
-    /// Its section.
+    /// Returns the type of the section.
     fn section(&self) -> SectionType;
     /// See [`Part::check`].
     fn check(&self, config: &Config) -> Vec<Fault>;
@@ -163,11 +165,11 @@ pub trait AnyPart: Send + Sync {
     ) -> BoxFuture<'a, Result<Arc<dyn AnyRunning>, Failure>>;
 }
 
-/// Makes an [`AnyPart`] of a [`Part`].
+/// An [`AnyPart`] for a [`Part`].
 pub struct Entry<P>(std::marker::PhantomData<P>);
 
 impl<P> Entry<P> {
-    /// The entry of the type.
+    /// Creates the entry of the type.
     pub const fn new() -> Self {
         Self(std::marker::PhantomData)
     }

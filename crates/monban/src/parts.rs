@@ -1,4 +1,4 @@
-//! The parts of the daemon: a folder and a line here for each.
+//! The parts of the daemon. Each has a folder and a line here.
 
 pub mod console;
 pub mod gate;
@@ -13,7 +13,7 @@ use crate::config::{Config, SectionType};
 use crate::failure::Failure;
 use crate::part::{AnyPart, Entry};
 
-/// All parts, in the order in which they start. They stop in the opposite order.
+/// All parts in start order. They stop in reverse order.
 pub const ALL: &[&dyn AnyPart] = &[
     &Entry::<tuning::Tuning>::new(),
     &Entry::<console::Console>::new(),
@@ -23,20 +23,20 @@ pub const ALL: &[&dyn AnyPart] = &[
     &Entry::<gate::Gate>::new(),
 ];
 
-/// The sections of all parts.
+/// Returns the sections of all parts.
 pub fn sections() -> Vec<SectionType> {
     ALL.iter().map(|part| part.section()).collect()
 }
 
-/// The properties of events: those of all events, of requests, and of each part.
+/// Returns the properties of events: those of all events, of requests, and of each part.
 pub fn properties() -> event::Properties {
     event::Properties::with(ALL.iter().flat_map(|part| part.tables().properties.iter().copied()))
 }
 
-/// Reads a configuration file; checks nothing that it names.
+/// Reads a configuration file without checking the files that it names.
 ///
 /// # Errors
-/// All faults of the text, or why the file cannot be read.
+/// All faults of the text, or an error of reading the file.
 pub fn config(path: &Path) -> Result<Config, Failure> {
     Config::load(path, &sections())
 }

@@ -1,4 +1,4 @@
-//! Rules as commands load them and report on them.
+//! Loading of rules for commands, and reports about them.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub fn disk() -> Disk {
 /// Loads and compiles rule files.
 ///
 /// # Errors
-/// Every fault of all files.
+/// Every fault in all files.
 pub fn load(files: &[String]) -> Result<RuleSet, Vec<Fault>> {
     tuner::load::load(&disk(), files)
 }
@@ -25,7 +25,7 @@ pub fn load(files: &[String]) -> Result<RuleSet, Vec<Fault>> {
 /// Warnings of one load in a list. A file of exclusions for rules that do not exist may cause thousands.
 const LISTED_WARNINGS: usize = 100;
 
-/// Returns the warnings about rules. Of very many it returns the first ones and the number of the rest.
+/// Returns the warnings about rules. If there are too many, returns the first ones and the number of the others.
 pub fn warnings(rules: &RuleSet) -> Vec<Fault> {
     let all = rules.warnings();
     let fault = |warning: &waf::CompileWarning| {
@@ -40,7 +40,7 @@ pub fn warnings(rules: &RuleSet) -> Vec<Fault> {
     faults
 }
 
-/// Returns the end of a check's last sentence: "no errors", and the number of warnings.
+/// Returns the end of a check's last sentence: "no errors" and the number of warnings.
 pub fn outcome(warnings: usize) -> String {
     match warnings {
         0 => "no errors".to_owned(),
@@ -54,7 +54,7 @@ pub fn print_warnings(rules: &RuleSet) {
     let mut stderr = std::io::stderr().lock();
     for warning in warnings(rules) {
         let hint = warning.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        // nobody is left to tell if standard error is closed
+        // ignore errors: standard error may be closed
         let _ = writeln!(stderr, "warning: {warning}{hint}");
     }
 }
@@ -62,12 +62,12 @@ pub fn print_warnings(rules: &RuleSet) {
 /// Loads and compiles rule files for a command.
 ///
 /// # Errors
-/// Every fault of all files.
+/// Every fault in all files.
 pub fn load_or_fail(files: &[String]) -> Result<RuleSet, Failure> {
     load(files).map_err(failure)
 }
 
-/// Turns faults of rules into the failure of a command.
+/// Converts faults of rules to the failure of a command.
 pub fn failure(faults: Vec<Fault>) -> Failure {
     Failure::Configuration(faults.iter().map(Fault::to_string).collect())
 }

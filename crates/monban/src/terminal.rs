@@ -1,4 +1,4 @@
-//! Text for people: colours where they are wanted, and nothing that an attacker could make of a terminal.
+//! Terminal output: colours where supported, and no control characters from attackers.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Bytes of attackers made harmless: control characters (also those of C1 and what turns the direction of text) show as
-/// `\x1b` or `\u{202e}`, bytes that are not UTF-8 as `\xff`.
+/// Untrusted bytes with control characters escaped. Control characters, including C1 and bidirectional controls, become
+/// `\x1b` or `\u{202e}`. Bytes that are not UTF-8 become `\xff`.
 pub struct Safe<'a>(pub &'a [u8]);
 
 impl fmt::Display for Safe<'_> {
@@ -30,24 +30,24 @@ impl fmt::Display for Safe<'_> {
     }
 }
 
-/// Characters without a shape of their own that change how others look (Unicode TR 36, TR 9).
+/// Returns whether a character is invisible and changes how others look (Unicode TR 36, TR 9).
 fn is_format(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// JSON that says the same, with the characters that [`Safe`] makes harmless as JSON's own escapes (RFC 8259 §7).
+/// Returns equivalent JSON in which the characters that [`Safe`] escapes are JSON escapes (RFC 8259 §7).
 pub fn safe_json(json: String) -> String {
     let odd = |character: char| character.is_control() || is_format(character);
-    // nearly all are without
+    // most texts have none
     if !json.chars().any(odd) {
         return json;
     }
     let mut safe = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if odd(character) {
-            // beyond strings JSON has none of them but line breaks, and our own JSON not those
+            // outside strings, JSON has no such characters except line breaks, and our own JSON has no line breaks
             for unit in character.encode_utf16(&mut [0; 2]) {
                 safe.push_str(&format!("\\u{unit:04x}"));
             }
@@ -58,7 +58,7 @@ pub fn safe_json(json: String) -> String {
     safe
 }
 
-/// [`Safe`], with the line breaks and tabs of a body kept.
+/// Escapes as [`Safe`] does, but keeps the line breaks and tabs of a body.
 pub fn safe_lines(bytes: &[u8]) -> Vec<String> {
     let safe = |line: &[u8]| {
         let pieces = line.split(|byte| *byte == b'\t').map(|piece| Safe(piece).to_string());
@@ -68,7 +68,7 @@ pub fn safe_lines(bytes: &[u8]) -> Vec<String> {
     lines.map(|line| safe(line.strip_suffix(b"\r").unwrap_or(line))).collect()
 }
 
-/// Cuts a text to so many columns, with an ellipsis.
+/// Truncates a text to `width` columns, with an ellipsis.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -84,21 +84,21 @@ pub fn cut(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// [`cut`], and filled with spaces to the width.
+/// Truncates as [`cut`] does and pads with spaces to the width.
 pub fn fit(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let missing = width.saturating_sub(text.width());
     text + &" ".repeat(missing)
 }
 
-/// Columns of the terminal that standard output is; none where it is no terminal.
+/// Returns the columns of the terminal on standard output; none if it is not a terminal.
 pub fn width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    // 0 is what a terminal says that does not know
+    // a terminal of unknown width reports 0
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// How far a long command has come, as a line on standard error that is written over; nothing where that is no terminal.
+/// The progress of a long command, as a line on standard error that is overwritten; nothing if that is not a terminal.
 #[derive(Debug)]
 pub struct Progress {
     shown: Option<Instant>,
@@ -107,16 +107,16 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// How often the line is written.
+    /// Shortest time between two updates.
     const PAUSE: Duration = Duration::from_millis(100);
 
-    /// `total` is asked only where there is somebody to tell.
+    /// Starts to show progress. Computes `total` only if standard error is a terminal.
     pub fn start(total: impl FnOnce() -> Option<u64>) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self { shown: None, total: if terminal { total() } else { None }, terminal }
     }
 
-    /// So much is done.
+    /// Shows the progress.
     pub fn show(&mut self, done: u64, what: &str) {
         if !self.terminal || self.shown.is_some_and(|shown| shown.elapsed() < Self::PAUSE) {
             return;
@@ -126,13 +126,13 @@ impl Progress {
             Some(total) if total >= done && total > 0 => format!(" of {total} ({} %)", done * 100 / total),
             _ => String::new(),
         };
-        // whoever closed standard error does not want to know
+        // ignore the error of a closed standard error
         let _ = write!(std::io::stderr(), "\r\x1b[K{done}{part} {what}");
     }
 }
 
 impl Drop for Progress {
-    /// Takes the line away.
+    /// Removes the line.
     fn drop(&mut self) {
         if self.shown.is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
@@ -147,7 +147,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// Coloured on a terminal, unless NO_COLOR is set (no-color.org).
+    /// Returns colours for a terminal, unless NO_COLOR is set (no-color.org).
     pub fn of_stdout() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { colours: wanted && std::io::stdout().is_terminal() }
@@ -157,22 +157,22 @@ impl Style {
         if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// For what was stopped.
+    /// Paints a blocked request.
     pub fn bad(self, text: &str) -> String {
         self.paint("31", text)
     }
 
-    /// For what deserves a look.
+    /// Paints a warning.
     pub fn warn(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// For headings.
+    /// Paints a heading.
     pub fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// For what matters least.
+    /// Paints secondary text.
     pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
@@ -218,7 +218,7 @@ mod tests {
     fn long_texts_are_cut() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdefg", 6), "abcde…");
-        // two columns each
+        // each character takes two columns
         assert_eq!(cut("門番門番", 8), "門番門番");
         assert_eq!(cut("門番門番", 7), "門番門…");
         assert_eq!(cut("門番門番", 6), "門番…");

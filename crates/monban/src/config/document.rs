@@ -1,7 +1,7 @@
-//! From TOML text to sections, with every fault at its place.
+//! Conversion of TOML text to sections, with the location of every fault.
 //!
-//! serde stops at the first fault. So the value at fault is taken out of the document and the rest is read again, until it is
-//! read without a fault or a key that was taken out is missing.
+//! serde stops at the first fault. The parser therefore removes the faulty value from the document and reads the rest
+//! again, until no fault remains or a removed key is missing.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
-/// Faults of one file; more are not reported.
+/// Faults of one file; further faults are not reported.
 const MAX_FAULTS: usize = 100;
 
-/// A fault with its place in a file, for people and for `--json`.
+/// A fault with its location in a file, for people and for `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Located {
     /// The file.
@@ -25,24 +25,24 @@ pub struct Located {
     /// Column in characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// The key that a check is about, such as `listen[0].tls`; empty where the text itself is at fault.
+    /// The key that a check reports, such as `listen[0].tls`; empty for a fault of the text itself.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// The fault, in one line.
     pub what: String,
-    /// What to do next.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl Located {
-    /// A fault of a file, without a key.
+    /// Creates a fault of a file, without a key.
     pub fn in_file(file: &str, line: Option<usize>, what: String) -> Self {
         Self { file: file.to_owned(), line, column: None, key: String::new(), what, hint: None }
     }
 }
 
-/// `file:line:column: key: fault; hint`
+/// Writes `file:line:column: key: fault; hint`.
 impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -60,16 +60,16 @@ impl fmt::Display for Located {
     }
 }
 
-/// A document whose sections are being read.
+/// A document whose sections are being parsed.
 pub struct Parsed<'a> {
     name: &'a str,
     text: &'a str,
-    /// The document as it is written.
+    /// The document as written.
     whole: Spanned<DeTable<'a>>,
     is_toml: bool,
     /// Faults of the text.
     faults: Vec<(usize, String)>,
-    /// Faults that checks found.
+    /// Faults from checks.
     checked: Vec<Located>,
 }
 
@@ -85,12 +85,12 @@ impl<'a> Parsed<'a> {
         Self { name, text, whole, is_toml: faults.is_empty(), faults, checked: Vec::new() }
     }
 
-    /// Whether the text is TOML. If not, there is no section in it.
+    /// Returns whether the text is TOML. If not, it has no sections.
     pub fn is_toml(&self) -> bool {
         self.is_toml
     }
 
-    /// Reports top-level keys that are none of these.
+    /// Reports top-level keys that are not in `known`.
     pub fn refuse_unknown_keys(&mut self, known: &[&str]) {
         if !self.is_toml {
             return;
@@ -105,7 +105,7 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    /// Reads a section: the part of the document that has these keys. None where it cannot be read at all.
+    /// Reads a section, which is the part of the document with these keys. Returns none if it cannot be read at all.
     pub fn section<T: DeserializeOwned>(&mut self, keys: &[&str]) -> Option<T> {
         if !self.is_toml {
             return None;
@@ -128,7 +128,7 @@ impl<'a> Parsed<'a> {
             };
             let missing =
                 error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-            // A key that is missing because it was taken out, or misspelt, has been reported.
+            // A key that is missing because it was removed or misspelt has already been reported.
             let is_reported = taken.iter().any(|(at, key)| {
                 Some(key.as_str()) == missing
                     && self.text.get(span.start..*at).is_some_and(|between| !between.contains("\n["))
@@ -145,8 +145,8 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    /// Adds faults that checks found in the sections. A fault in an element of a list in which the text is at fault is left out,
-    /// and one without a place if the text has any fault: it may come from that.
+    /// Adds faults that checks found in the sections. Omits a fault in an element of a list whose text has a fault, and
+    /// one without a location if the text has any fault, because that may be the cause.
     pub fn add(&mut self, faults: Vec<Fault>) {
         for fault in faults {
             let span = self.span(&fault);
@@ -154,7 +154,7 @@ impl<'a> Parsed<'a> {
                 (_, Place::File { .. }) => false,
                 (None, _) => !self.faults.is_empty(),
                 (Some(place), _) => {
-                    // An element goes on to the next header; in other tables no key needs another.
+                    // An element extends to the next header; in other tables no key depends on another.
                     let begin = self.text[..place.start].rfind("\n[").map_or(0, |at| at + 1);
                     let end =
                         self.text[place.start..].find("\n[").map_or(self.text.len(), |at| place.start + at);
@@ -171,7 +171,7 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    /// The places of faults.
+    /// Returns the locations of faults.
     pub fn locate(&self, faults: Vec<Fault>) -> Vec<Located> {
         faults
             .into_iter()
@@ -182,7 +182,7 @@ impl<'a> Parsed<'a> {
             .collect()
     }
 
-    /// All faults, those of the text and those of checks, in the order of their places.
+    /// Returns the faults of the text and of checks, in order of location.
     pub fn faults(&self) -> Vec<Located> {
         let of_text = self.faults.iter().map(|(at, what)| {
             let (line, column) = self.place(*at);
@@ -199,7 +199,7 @@ impl<'a> Parsed<'a> {
         all
     }
 
-    /// The bytes of the key that a fault is about, or of the nearest table around it.
+    /// Returns the byte range of a fault's key, or of the nearest enclosing table.
     fn span(&self, fault: &Fault) -> Option<Range<usize>> {
         match &fault.place {
             Place::Span(span) => Some(span.clone()),
@@ -221,7 +221,7 @@ impl<'a> Parsed<'a> {
         Located { file, line, column, key: key.to_string(), what, hint }
     }
 
-    /// Line and column of a byte; columns count characters.
+    /// Returns line and column of a byte. Columns count characters.
     fn place(&self, at: usize) -> (usize, usize) {
         let before = &self.text[..self.text.floor_char_boundary(at)];
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -229,7 +229,8 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// The place of a key: its name, or the element of a list. Where the document lacks it, the nearest table around it.
+/// Returns the range of a key: its name, or the element of a list. If the document lacks it, returns the nearest
+/// enclosing table.
 fn span_of(table: &DeTable<'_>, path: &KeyPath) -> Option<Range<usize>> {
     let mut found = None;
     let mut table = Some(table);
@@ -259,7 +260,7 @@ fn span_of(table: &DeTable<'_>, path: &KeyPath) -> Option<Range<usize>> {
     found
 }
 
-/// Removes the innermost entry whose key or value has the span, or an element of a list. Returns the nearest key.
+/// Removes the innermost entry whose key or value contains the span, or an element of a list. Returns the nearest key.
 fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     let within = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     for (key, value) in table.iter_mut() {
@@ -274,7 +275,7 @@ fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     Some(key.get_ref().to_string())
 }
 
-/// As [`take_out`]; the key is empty if an element of this very list went.
+/// Removes as [`take_out`] does. The returned key is empty if an element of this list was removed.
 fn take_out_of_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
     match value {
         DeValue::Table(table) => take_out(table, span),
@@ -298,7 +299,8 @@ fn take_out_of_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Str
     }
 }
 
-/// serde's words in those of a configuration file, for a fault at `key`; and the known key that an unknown one may mean.
+/// Rewrites serde's message in terms of the configuration file, for a fault at `key`. Also returns the known key
+/// closest to an unknown one.
 fn message(error: &str, key: &str) -> (String, Option<String>) {
     let plain = |text: &str| (text.to_owned(), None);
     for what in ["field", "variant"] {
@@ -344,7 +346,7 @@ fn message(error: &str, key: &str) -> (String, Option<String>) {
     }
 }
 
-/// The message for an unknown key or value, and the known one that it may mean.
+/// Returns the message for an unknown key or value, and the known one closest to it.
 fn unknown(kind: &str, found: &str, known: &[String]) -> (String, Option<String>) {
     match nearest(found, known) {
         Some(near) => (format!("unknown {kind} `{found}`; did you mean `{near}`?"), Some(near.clone())),
@@ -356,9 +358,9 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
-/// The known name that this one may be a misspelling of.
+/// Returns the known name of which `name` may be a misspelling.
 pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
-    // Nobody mistypes a long text into a name, and the distance takes quadratic time.
+    // A long text is not a mistyped name, and the distance takes quadratic time.
     let allowed = if name.len() > 64 { return None } else { (name.len() / 3).clamp(1, 4) };
     known
         .iter()

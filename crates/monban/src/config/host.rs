@@ -1,4 +1,4 @@
-//! The keys that all parts share: who this host is, whom it trusts, how long it keeps events.
+//! The keys that all parts share: the host's name, the proxies that it trusts, the retention of events.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,16 +11,16 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Host {
-    /// Folder of the journal, the store and whatever else must outlive a restart.
+    /// Folder of the journal, the store and other persistent files.
     pub data_dir: PathBuf,
-    /// Name of this host in events. Empty: `monban`.
+    /// Name of this host in events; empty for `monban`.
     node: String,
-    /// Proxies that may name the client's address.
+    /// Proxies that are trusted to report the client's address.
     #[serde(deserialize_with = "gateway::config::networks")]
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Secrets that are redacted in addition to the built-in ones.
     pub redaction: gateway::config::RedactionConfig,
-    /// How long events are kept.
+    /// The retention of events.
     pub retention: Retention,
 }
 
@@ -45,19 +45,19 @@ impl Host {
         self.data_dir = folder.join(&self.data_dir);
     }
 
-    /// Name of this host in events.
+    /// Returns the name of this host in events.
     pub fn node(&self) -> String {
         if self.node.is_empty() { "monban".to_owned() } else { self.node.clone() }
     }
 
-    /// The options of a redactor.
+    /// Returns the options of a redactor.
     pub fn redaction(&self) -> RedactionOptions {
         let gateway::config::RedactionConfig { fields, headers } = self.redaction.clone();
         RedactionOptions { fields, headers }
     }
 }
 
-/// `[retention]`
+/// The section `[retention]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
@@ -74,12 +74,12 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// The time before which an event is too old to be taken in, if age matters.
+    /// Returns the time before which an event is too old to be accepted, if age is limited.
     pub fn oldest(&self, now: SystemTime) -> Option<Timestamp> {
         self.for_store().max_age.and_then(|age| now.checked_sub(age)).map(Timestamp::from)
     }
 
-    /// The same limits in the store's terms.
+    /// Returns the same limits as the store's type.
     pub fn for_store(&self) -> store::Retention {
         store::Retention {
             max_age: (self.days > 0).then(|| Duration::from_secs(u64::from(self.days) * 86_400)),

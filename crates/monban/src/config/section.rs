@@ -14,7 +14,7 @@ pub trait Section: DeserializeOwned + Default + Clone + PartialEq + Send + Sync 
     /// The top-level keys. No two sections share one.
     const KEYS: &'static [&'static str];
 
-    /// Makes paths absolute; they start at the folder of the configuration file.
+    /// Makes paths absolute, relative to the folder of the configuration file.
     fn anchor(&mut self, folder: &Path, host: &Host) {
         let _ = (folder, host);
     }
@@ -22,14 +22,14 @@ pub trait Section: DeserializeOwned + Default + Clone + PartialEq + Send + Sync 
 
 /// A [`Section`] as a value.
 pub struct SectionType {
-    /// Its top-level keys.
+    /// The section's top-level keys.
     pub keys: &'static [&'static str],
     pub(super) of: TypeId,
     pub(super) read: fn(&mut Parsed<'_>, &Path, &Host) -> Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl SectionType {
-    /// The value for a type.
+    /// Creates the value for a type.
     pub fn of<S: Section>() -> Self {
         Self { keys: S::KEYS, of: TypeId::of::<S>(), read: read::<S> }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::parts;
 use crate::parts::gate::GateConfig;
 
-/// The faults of a text, or its configuration.
+/// Returns the configuration of a text, or its faults.
 pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
     let document = Document { name: name.to_owned(), folder: PathBuf::new(), bytes: text.to_vec() };
     match document.read(&parts::sections()) {

@@ -1,7 +1,8 @@
-//! The OpenPGP signature of an archive, checked by gpgv.
+//! Verification of an archive's OpenPGP signature with gpgv.
 //!
-//! gpgv (of GnuPG, in every Debian) checks a detached signature against the keys of one file, and trusts no other. A library would
-//! bring a second implementation of OpenPGP and its ciphers into the daemon for a command that runs a few times a year.
+//! gpgv (part of GnuPG, in every Debian) checks a detached signature against the keys of one file and trusts no other
+//! keys. A library would add an implementation of OpenPGP and its ciphers to the daemon for a command that runs a few
+//! times a year.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,16 +12,16 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::failure::Failure;
 
-/// The key that the Core Rule Set's project signs its releases with.
+/// The key with which the Core Rule Set project signs its releases.
 pub const PROJECT_KEY: &str = "36006F0E0BA167832158821138EEACA1AB8A6E72";
 
-/// Bytes of a key file or a signature; a longer one is refused.
+/// Bytes of a key file or a signature; a longer file is refused.
 pub const MAX_BYTES: u64 = 4 << 20;
 
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const ARMOR_END: &str = "-----END";
 
-/// Checks the signature of `archive` by one of the keys. Returns the fingerprint of the primary key.
+/// Verifies the signature of `archive` with the keys. Returns the fingerprint of the primary key.
 pub fn check(archive: &[u8], signature: &[u8], keys: &[u8], key_file: &Path) -> Result<String, Failure> {
     let keys = dearmored(keys).map_err(|what| {
         Failure::environment(
@@ -52,7 +53,7 @@ pub fn check(archive: &[u8], signature: &[u8], keys: &[u8], key_file: &Path) -> 
     })
 }
 
-/// Reads gpgv's status lines (doc/DETAILS of GnuPG): the fingerprint, or why there is none.
+/// Parses gpgv's status lines (doc/DETAILS of GnuPG). Returns the fingerprint, or the reason for a failure.
 fn verdict(status: &str, success: bool) -> Result<String, String> {
     let mut valid = None;
     let mut good = false;
@@ -87,7 +88,7 @@ fn verdict(status: &str, success: bool) -> Result<String, String> {
     }
 }
 
-/// Keys as gpgv takes them: the armor (RFC 9580 §6.2) taken off.
+/// Returns the keys in binary form, as gpgv expects them, without armor (RFC 9580 §6.2).
 fn dearmored(keys: &[u8]) -> Result<Vec<u8>, String> {
     let Some(text) = str::from_utf8(keys).ok().filter(|text| text.contains("-----BEGIN PGP")) else {
         return if keys.is_empty() { Err("it is empty".to_owned()) } else { Ok(keys.to_vec()) };
@@ -96,7 +97,7 @@ fn dearmored(keys: &[u8]) -> Result<Vec<u8>, String> {
     for block in text.split(ARMOR).skip(1) {
         let block = block.split(ARMOR_END).next().unwrap_or_default();
         let lines = block.lines().skip(1).map(str::trim).skip_while(|line| line.contains(": "));
-        // The checksum is no part of the data.
+        // The checksum is not part of the data.
         let data: String = lines.filter(|line| !line.starts_with('=')).collect();
         binary.extend(STANDARD.decode(data).map_err(|error| format!("its armor is damaged: {error}"))?);
     }

@@ -1,8 +1,9 @@
-//! The control socket, from the daemon's side: one request in one line of JSON, one answer. Each connection has a task of its own, so
-//! that neither a slow client nor a long reload holds up others or the daemon's end.
+//! The server side of the control socket: one request as one line of JSON, and one answer. Each connection has its own
+//! task, so that neither a slow client nor a long reload delays others or the daemon's stop.
 //!
-//! A request is `{"command": "reload"}`, or names a part: `{"part": "console", "command": "link", "arguments": {}}`. The answer is
-//! `{"ok": …}` or `{"error": "…"}`. After `{"command": "import"}` follow batches of events, see [`crate::import_channel`].
+//! A request is `{"command": "reload"}`, or names a part: `{"part": "console", "command": "link", "arguments": {}}`.
+//! The answer is `{"ok": …}` or `{"error": "…"}`. Batches of events follow `{"command": "import"}`, see
+//! [`crate::import_channel`].
 
 use std::future::Future;
 use std::io;
@@ -25,16 +26,16 @@ use crate::import_channel;
 use crate::part::Answer;
 use crate::part::Spine;
 
-/// Connections at one time; further ones wait.
+/// Connections at the same time; further connections wait.
 const MAX_CONNECTIONS: usize = 64;
-/// How long a client may take to send its request.
+/// Time limit for a client to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a client may take to read the answer.
+/// Time limit for a client to read the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long nothing is accepted after an error: out of descriptors, most likely, and others have to end first.
+/// Pause after an error of accept. The process is probably out of descriptors, and other connections must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Context of a request.
+/// The context of a request.
 pub(super) struct Control {
     pub(super) config_file: PathBuf,
     pub(super) parts: Parts,
@@ -53,7 +54,7 @@ impl Control {
         Self { config_file: config_file.to_path_buf(), parts, spine, config: tokio::sync::Mutex::new(config) }
     }
 
-    /// Answers requests until it is dropped.
+    /// Answers requests until the future is dropped.
     pub(super) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let accept = || async { listener.accept().await.map(|(stream, _)| stream) };
         accept_all(accept, |stream| Arc::clone(&self).answer(stream)).await;
@@ -74,7 +75,7 @@ impl Control {
             Ok(value) => json!({ "ok": value }),
             Err(error) => json!({ "error": error }),
         };
-        // the client may be gone
+        // the client may have disconnected
         let _ =
             tokio::time::timeout(ANSWER_TIMEOUT, stream.write_all(format!("{answer}\n").as_bytes())).await;
     }
@@ -108,10 +109,10 @@ impl Control {
         part.control(&command, arguments).await.unwrap_or_else(|| Err(unknown(&format!("{name} {command}"))))
     }
 
-    /// Reads the configuration again and puts it in force. Nothing changes if anything in it is wrong.
+    /// Reads the configuration again and applies it. Nothing changes if it has an error.
     ///
     /// # Errors
-    /// All faults of the configuration, or why a part refuses it.
+    /// All faults of the configuration, or the refusal of a part.
     pub(super) async fn reload(&self) -> Result<Reloaded, Failure> {
         let mut in_force = self.config.lock().await;
         let reloading = reload(&self.config_file, self.parts.load, &self.spine, &mut in_force);
@@ -156,7 +157,7 @@ async fn read_request(stream: &mut UnixStream) -> Result<Request, String> {
     serde_json::from_slice(&line).map_err(|error| format!("cannot read the request: {error}"))
 }
 
-/// Accepts connections and serves each on its own task. Logs an error once, until accepting works again.
+/// Accepts connections and serves each in its own task. Logs an error once, until accept succeeds again.
 async fn accept_all<S, A: Future<Output = io::Result<S>>, F: Future<Output = ()> + Send + 'static>(
     mut accept: impl FnMut() -> A,
     serve: impl Fn(S) -> F,

@@ -1,5 +1,5 @@
-//! A reload in two phases: every part prepares the new configuration, where all that can fail happens; then all swap, which cannot
-//! fail. If one refuses, what was prepared is dropped and nothing has changed.
+//! A reload in two phases. First, every part prepares the new configuration, which can fail. Then all parts swap, which
+//! cannot fail. If a part refuses, the preparations are dropped and nothing has changed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::config::{Config, Host};
 use crate::failure::Failure;
 use crate::part::Spine;
 
-/// What a reload did.
+/// The result of a reload.
 pub struct Reloaded {
-    /// Changed keys that only a restart puts in force.
+    /// Changed keys that take effect only after a restart.
     pub restart: Vec<KeyPath>,
-    /// The state of each part, by its name.
+    /// The state of each part by name.
     pub state: Map<String, Value>,
 }
 
-/// Reads the configuration file and puts it in force. The caller keeps reloads one after the other.
+/// Reads the configuration file and applies it. The caller serialises reloads.
 pub(super) async fn reload(
     config_file: &Path,
     load: fn(&Path) -> Result<Config, Failure>,
     spine: &Spine,
     in_force: &mut Config,
 ) -> Result<Reloaded, Failure> {
-    // no change of the exclusions may come between their loading and their use
+    // no change of the exclusions may happen between their load and their use
     let _changes = spine.changes.lock().await;
     let path = config_file.to_path_buf();
     let loading = tokio::task::spawn_blocking(move || load(&path));
@@ -38,7 +38,7 @@ pub(super) async fn reload(
     }
     let mut prepared = Vec::new();
     for (name, part) in spine.running() {
-        // on a task of its own, so that a panic refuses the reload
+        // in a separate task, so that a panic refuses the reload
         let preparing = tokio::spawn(part.prepare(&config)).await;
         prepared.push(
             preparing.unwrap_or_else(|error| Err(broken(error))).map_err(|failure| failure.of_part(name))?,
@@ -56,7 +56,7 @@ pub(super) async fn reload(
     Ok(Reloaded { restart, state: state.collect() })
 }
 
-/// A part that panicked.
+/// Returns the failure of a part that panicked.
 fn broken(error: tokio::task::JoinError) -> Failure {
     let what = match error.try_into_panic() {
         Ok(panic) => match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
@@ -72,7 +72,7 @@ fn broken(error: tokio::task::JoinError) -> Failure {
     )
 }
 
-/// Keys of the spine that differ from those at the start.
+/// Returns the keys of the spine that differ from those at the start.
 fn of_host(start: &Arc<Host>, now: &Arc<Host>) -> Vec<KeyPath> {
     let differs = [
         ("node", start.node() != now.node()),

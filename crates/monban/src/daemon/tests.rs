@@ -1,4 +1,4 @@
-//! The daemon with toy parts: starts and reloads that fail in every place.
+//! The daemon with toy parts: starts and reloads that fail at every step.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::config::{Document, Host, Section, SectionType};
 use crate::part::{Entry, Part, Prepared, Running};
 
-/// What the toys did, in order. Tests take turns.
+/// The actions of the toys, in order. Tests run one after the other.
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -21,7 +21,7 @@ fn logged() -> Vec<String> {
     std::mem::take(&mut LOG.lock().unwrap())
 }
 
-/// A toy's section: where it fails.
+/// The section of a toy, which selects the step that fails.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct First {
@@ -113,7 +113,7 @@ fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path, &sections())
 }
 
-/// A configuration file in a folder of its own.
+/// A configuration file in its own folder.
 struct File(tempfile::TempDir);
 
 impl File {
@@ -168,7 +168,7 @@ async fn a_reload_prepares_all_parts_before_any_swaps() {
         assert_eq!(refused.to_string(), failure);
         assert_eq!(logged(), ["prepare first"], "nothing has changed");
     }
-    // keys that need a restart are listed, also those of the spine
+    // keys that need a restart are listed, including keys of the spine
     file.write("node = \"b\"\nfirst = { address = \"x\" }\n[retention]\ndays = 1\n");
     let restart = daemon.control.reload().await.unwrap().restart;
     let restart: Vec<String> = restart.iter().map(ToString::to_string).collect();

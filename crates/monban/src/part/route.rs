@@ -1,4 +1,4 @@
-//! The argument with which a route's handler gets its part.
+//! The argument that gives a route's handler its part.
 
 use std::sync::Arc;
 

@@ -12,69 +12,69 @@ use serde_json::{Map, Value};
 use crate::config::{Config, Host, Section};
 use crate::failure::Failure;
 
-/// A future on the heap.
+/// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The answer to a command of the control socket, or why it was refused.
+/// The answer to a command of the control socket, or the reason for a refusal.
 pub type Answer = Result<Value, String>;
 
-/// A part that runs.
+/// A running part.
 pub trait Running: Send + Sync + 'static {
-    /// Its section of the configuration.
+    /// The part's section of the configuration.
     type Config: Section;
 
-    /// Prepares another configuration: everything that can fail happens here, and nothing changes yet.
+    /// Prepares a new configuration. Everything that can fail happens here, and nothing changes yet.
     fn prepare(
         self: Arc<Self>,
         config: Arc<Self::Config>,
         host: Arc<Host>,
     ) -> impl Future<Output = Result<Prepared, Failure>> + Send;
 
-    /// Returns what is wrong with it now.
+    /// Returns the current findings of the part.
     fn findings(&self) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// Adds its metrics to a registry.
+    /// Adds the part's metrics to a registry.
     fn register(self: Arc<Self>, registry: &mut Registry) {
         let _ = registry;
     }
 
-    /// Returns numbers about it for /healthz and `monban reload`, such as `{"rules": 900}`.
+    /// Returns figures of the part for /healthz and `monban reload`, such as `{"rules": 900}`.
     fn state(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// Answers a command of the control socket. None: no such command.
+    /// Answers a command of the control socket, or returns none for an unknown command.
     fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {
         let _ = (command, arguments);
         Box::pin(std::future::ready(None))
     }
 
-    /// Stops it. Nothing calls it afterwards.
+    /// Stops the part. Nothing calls it afterwards.
     fn stop(self: Arc<Self>) -> impl Future<Output = ()> + Send;
 }
 
-/// A configuration that can be put in force.
+/// A configuration that is ready to take effect.
 pub struct Prepared {
-    /// Keys that differ and that only a restart puts in force.
+    /// Changed keys that take effect only after a restart.
     pub restart: Vec<KeyPath>,
-    /// Puts the rest in force. It cannot fail; dropped, it leaves everything as it was.
+    /// Applies the other changes. It cannot fail. If it is dropped, nothing changes.
     pub swap: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
 }
 
 impl Prepared {
-    /// Only keys that need a restart.
+    /// Creates a configuration with only keys that need a restart.
     pub fn restart(restart: Vec<KeyPath>) -> Self {
         Self { restart, swap: Box::new(|| Box::pin(async {})) }
     }
 
-    /// A swap that waits for nothing.
+    /// Creates a configuration with a swap that does not wait.
     pub fn swap(swap: impl FnOnce() + Send + 'static) -> Self {
         Self::swap_and(async move { swap() })
     }
 
-    /// A swap that may wait, such as for connections to end.
+    /// Creates a configuration with a swap that may wait, for example for connections to end.
     pub fn swap_and(swap: impl Future<Output = ()> + Send + 'static) -> Self {
         Self { restart: Vec::new(), swap: Box::new(|| Box::pin(swap)) }
     }
@@ -89,7 +89,7 @@ impl Prepared {
 
 /// A running part without its types.
 pub trait AnyRunning: Send + Sync {
-    /// The part itself, for those that know its type.
+    /// Returns the part itself, for code that knows its type.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// See [`Running::prepare`].
     fn prepare(self: Arc<Self>, config: &Config) -> BoxFuture<'static, Result<Prepared, Failure>>;

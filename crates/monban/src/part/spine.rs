@@ -1,4 +1,4 @@
-//! The spine: what every part of the daemon is given, each piece built once.
+//! The spine: the services that all parts of the daemon share, each created once.
 
 mod acknowledge;
 mod events;
@@ -22,7 +22,7 @@ use crate::failure::Failure;
 pub use events::{FINDINGS, Recorder};
 pub use storage::Storage;
 
-/// What all parts declare for the API.
+/// The declarations of all parts for the API.
 #[derive(Default)]
 pub struct Declared {
     /// The tables of audit actions.
@@ -35,35 +35,35 @@ pub struct Declared {
     pub routes: Vec<(&'static str, PartRoutes)>,
 }
 
-/// The address of the console in the owner's browser, which the console offers; none where the configuration has none.
+/// The URL of the console in the owner's browser, which the console offers; none if the configuration has none.
 pub struct ConsoleUrl(pub Option<String>);
 
-/// What a part needs from outside.
+/// The services that a part needs.
 pub struct Spine {
-    /// The keys of the configuration that all parts share, as they were at the start.
+    /// The keys of the configuration that all parts share, as of the start.
     pub host: Arc<Host>,
     /// Clock, scheduler, ends, tasks, HTTP client, resolver, address sets and folders of parts.
     pub shared: Shared,
-    /// Takes the events of every gate.
+    /// Records the events of every gate.
     pub recorder: Arc<Recorder>,
-    /// Makes identifiers of events.
+    /// Generates event identifiers.
     pub ids: Arc<IdSource>,
     /// Journal and store.
     pub storage: Storage,
-    /// Held by whoever changes configuration or rules: a reload, a change of exclusions.
+    /// Locked by a change of configuration or rules, such as a reload or a change of exclusions.
     pub changes: Arc<tokio::sync::Mutex<()>>,
-    /// What all parts declare for the API.
+    /// The declarations of all parts for the API.
     pub declared: Declared,
-    /// The parts that run, for those that look at all of them.
+    /// The running parts, for code that iterates over all of them.
     running: RwLock<Vec<(&'static str, Arc<dyn AnyRunning>)>>,
     offers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
 impl Spine {
-    /// Opens the storage and begins to take in events.
+    /// Opens the storage and starts to accept events.
     ///
     /// # Errors
-    /// What is wrong with the data folder.
+    /// If the data folder cannot be used.
     pub fn new(host: &Arc<Host>, declared: Declared) -> Result<Self, Failure> {
         use std::hash::{BuildHasher, Hasher, RandomState};
         let storage = Storage::open(host)?;
@@ -81,44 +81,45 @@ impl Spine {
         })
     }
 
-    /// The data folder.
+    /// Returns the data folder.
     pub fn data_dir(&self) -> &Path {
         &self.host.data_dir
     }
 
-    /// Reads events from journal and store.
+    /// Opens a reader of events in journal and store.
     pub fn reader(&self) -> EventReader {
         EventReader::open_later(&self.host.data_dir)
     }
 
-    /// Takes events of other sensors.
+    /// Returns the intake of events from other sensors.
     pub fn intake(&self) -> &Arc<Intake> {
         &self.storage.intake
     }
 
-    /// The journal.
+    /// Returns the journal.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.storage.journal
     }
 
-    /// The store, which only this process fills.
+    /// Returns the store, which only this process fills.
     pub fn store(&self) -> Arc<SqliteStore> {
         Arc::clone(&self.storage.store)
     }
 
-    /// Offers something to the parts that start later, by its type: a trait object, mostly, so that neither part knows the other.
+    /// Offers an object to the parts that start later, by its type. The type is usually a trait, so that neither part
+    /// knows the other.
     pub fn offer<T: ?Sized + Send + Sync + 'static>(&self, offered: Arc<T>) {
         let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
         offers.insert(TypeId::of::<T>(), Box::new(offered));
     }
 
-    /// What was offered of this type.
+    /// Returns the offered object of this type.
     pub fn find<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
         offers.get(&TypeId::of::<T>()).and_then(|offered| offered.downcast_ref::<Arc<T>>()).cloned()
     }
 
-    /// The parts that run, with their names.
+    /// Returns the running parts with their names.
     pub fn running(&self) -> Vec<(&'static str, Arc<dyn AnyRunning>)> {
         self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -128,28 +129,28 @@ impl Spine {
         self.running().into_iter().find_map(|(_, part)| part.as_any().downcast().ok())
     }
 
-    /// Adds a part that has started.
+    /// Adds a started part.
     pub fn started(&self, name: &'static str, part: Arc<dyn AnyRunning>) {
         self.running.write().unwrap_or_else(PoisonError::into_inner).push((name, part));
     }
 
-    /// Takes the running parts out, the last started first.
+    /// Removes and returns the running parts, the last started first.
     pub fn take_running(&self) -> Vec<(&'static str, Arc<dyn AnyRunning>)> {
         let mut running = std::mem::take(&mut *self.running.write().unwrap_or_else(PoisonError::into_inner));
         running.reverse();
         running
     }
 
-    /// Runs short work of a part each minute, such as saving. It may block.
+    /// Runs short work of a part each minute, such as saving. The work may block.
     ///
     /// # Errors
-    /// The key is not one of a job.
+    /// If the key is not a valid job key.
     pub fn each_minute(&self, key: &str, work: impl Fn() + Send + Sync + 'static) -> Result<(), Failure> {
         let added = self.shared.each_minute(key, work);
         added.map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
     }
 
-    /// What is wrong with storage, parts and what they share.
+    /// Returns the findings of storage, parts and shared services.
     pub fn findings(&self) -> Vec<Finding> {
         let parts = self.running();
         let of_parts = parts.iter().flat_map(|(_, part)| part.findings());

@@ -18,7 +18,7 @@ fn rules(folder: &Path, extra: &[&str]) -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
-/// The ids of the matches on an XML body, the status, and the transaction.
+/// Returns the ids of the matches on an XML body, the status, and the transaction.
 fn judge(rules: &Arc<RuleSet>, body: &[u8]) -> (Vec<u64>, Option<u16>, Transaction) {
     let address = "192.0.2.1:1".parse().unwrap();
     let connection = Connection { client: address, server: address };
@@ -93,7 +93,7 @@ fn a9_external_entities_score_in_the_core_rule_set() {
         let (ids, ..) = judge(&installed, body.as_bytes());
         assert!(!ids.iter().any(|id| (440_010..=440_012).contains(id)), "{body}: {ids:?}");
     }
-    // as version 4 sets it up and adds it together
+    // as version 4 configures and adds the score
     let four = folder.path().join("four.conf");
     let text = "SecAction \"id:901100,phase:1,pass,nolog,setvar:tx.critical_anomaly_score=5,setvar:tx.inbound_anomaly_score_pl1=0\"\n";
     std::fs::write(&four, text).unwrap();

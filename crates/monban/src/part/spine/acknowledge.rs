@@ -1,5 +1,5 @@
-//! Findings that stay until the owner acknowledges them: damaged files that were moved aside, a disk that failed to keep events,
-//! lost events.
+//! Findings that stay until the owner acknowledges them: damaged files that monban moved aside, disk errors while it
+//! kept events, and lost events.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,14 +11,14 @@ use finding::Finding;
 use store::Journal;
 use store::findings::MOVED_ASIDE;
 
-/// Bytes of the file of what was acknowledged; a longer one is not read, and replaced at the next time.
+/// Bytes of the file of acknowledged findings. A longer file is not read, and the next acknowledgement replaces it.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Such problems of a data folder.
+/// The findings of a data folder that need acknowledgement.
 pub struct Acknowledge {
     data_dir: PathBuf,
     journal: Arc<Journal>,
-    /// Number of lost events that are known.
+    /// Number of known lost events.
     lost: AtomicU64,
 }
 
@@ -31,7 +31,7 @@ impl Acknowledge {
         self.data_dir.join("acknowledged.json")
     }
 
-    /// The findings that nobody has acknowledged.
+    /// Returns the findings that nobody has acknowledged.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.journal.health().lasting_findings(self.lost.load(Ordering::Relaxed));
         let known = self.known();
@@ -41,10 +41,10 @@ impl Acknowledge {
         findings
     }
 
-    /// Acknowledges all. Returns one line in English for each.
+    /// Acknowledges all findings. Returns one line in English for each.
     ///
     /// # Errors
-    /// Why the file of acknowledged names cannot be written.
+    /// If the file of acknowledged names cannot be written.
     pub fn all(&self) -> Result<Vec<String>, String> {
         let findings = self.findings();
         let at = |error: io::Error| format!("{}: {error}", self.path().display());
@@ -60,7 +60,7 @@ impl Acknowledge {
         Ok(findings.iter().filter(|finding| !left.contains(finding)).map(line).collect())
     }
 
-    /// Names of files that were acknowledged.
+    /// Returns the names of acknowledged files.
     fn known(&self) -> BTreeSet<String> {
         let path = self.path();
         let is_reasonable = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= MAX_FILE_BYTES);
@@ -69,7 +69,8 @@ impl Acknowledge {
     }
 }
 
-/// Names of the damaged files in the folder: `events.db.damaged-1`, `console.sqlite.damaged-1795424686`, `notify.json.damaged-1`.
+/// Returns the names of the damaged files in the folder: `events.db.damaged-1`, `console.sqlite.damaged-1795424686`,
+/// `notify.json.damaged-1`.
 fn damaged(data_dir: &Path) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(data_dir)? {

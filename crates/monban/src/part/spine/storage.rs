@@ -1,4 +1,4 @@
-//! The storage of events: the journal, the store behind it, and what fills them.
+//! The storage of events: the journal, the store behind it, and the components that fill them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,23 +11,23 @@ use super::acknowledge::Acknowledge;
 use crate::config::Host;
 use crate::failure::Failure;
 
-/// Store and journal of a data folder, which are this process's own.
+/// Store and journal of a data folder, which only this process uses.
 pub struct Storage {
     /// The store.
     pub store: Arc<SqliteStore>,
     /// The journal.
     pub journal: Arc<Journal>,
-    /// Takes events of other sensors.
+    /// Accepts events of other sensors.
     pub intake: Arc<Intake>,
-    /// Moves events from the journal to the store; none once it has stopped.
+    /// Moves events from the journal to the store; none after it has stopped.
     ingester: Mutex<Option<Ingester>>,
     /// Findings that stay until the owner acknowledges them.
     pub acknowledge: Acknowledge,
 }
 
 impl Storage {
-    /// Opens them; a damaged store is moved aside. Where the disk has no room to open the store, the journal keeps what comes,
-    /// and the store is opened when there is room.
+    /// Opens journal and store, and moves a damaged store aside. If the disk has no room to open the store, the journal
+    /// keeps new events, and the store is opened once there is room.
     pub fn open(host: &Host) -> Result<Self, Failure> {
         let path = store::database_path(&host.data_dir);
         let opened =
@@ -41,7 +41,7 @@ impl Storage {
         let (store, after_segment) = match opened {
             Err(error @ StoreError::Full { .. }) => {
                 tracing::error!("{error}: the journal keeps events until there is room");
-                // The segment of the store's checkpoint is never deleted, so positions go on rising without it.
+                // The segment of the store's checkpoint is never deleted, so positions keep rising without it.
                 (SqliteStore::open_later(&path, BUSY_TIMEOUT), 0)
             }
             opened => opened.map_err(in_store)?,
@@ -62,7 +62,7 @@ impl Storage {
         })
     }
 
-    /// What is wrong with journal and store.
+    /// Returns the findings of journal and store.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.journal.health().findings();
         findings.extend(self.acknowledge.findings());
@@ -70,13 +70,13 @@ impl Storage {
         findings
     }
 
-    /// The state of the ingest.
+    /// Returns the state of the ingest.
     pub fn ingest_health(&self) -> IngestHealth {
         let ingester = self.ingester.lock().unwrap_or_else(PoisonError::into_inner);
         ingester.as_ref().map(Ingester::health).unwrap_or_default()
     }
 
-    /// Stops the ingest; what the journal holds is stored at the next start.
+    /// Stops the ingest. The next start stores what the journal still holds.
     pub fn stop(&self) {
         let ingester = self.ingester.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ingester) = ingester {

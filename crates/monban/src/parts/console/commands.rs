@@ -1,4 +1,4 @@
-//! `monban console`: what its commands share.
+//! `monban console`: the code that its commands share.
 
 mod link;
 mod token;

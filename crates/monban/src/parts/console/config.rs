@@ -1,4 +1,4 @@
-//! `[console]`: the owner's address.
+//! `[console]`: addresses and databases of the console.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,18 +28,18 @@ pub struct ConsoleConfig {
     pub console: Keys,
 }
 
-/// `[console]`
+/// The section `[console]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keys {
-    /// The address on which /healthz, /metrics, the API and the page answer.
+    /// The address that serves /healthz, /metrics, the API and the page.
     pub address: SocketAddr,
-    /// The address in the owner's browser, where it is another one.
+    /// The URL in the owner's browser, if it differs.
     #[serde(deserialize_with = "url")]
     pub url: Option<Url>,
-    /// Proxies in front of the console, whose `X-Forwarded-For` is believed.
+    /// Proxies in front of the console whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// Database of countries in MaxMind's format, for the overview. None: no countries.
+    /// Database of countries in MaxMind's format for the overview; none for no countries.
     pub geoip: Option<PathBuf>,
 }
 
@@ -67,25 +67,25 @@ impl Section for ConsoleConfig {
 }
 
 impl Keys {
-    /// The address in the owner's browser.
+    /// Returns the URL in the owner's browser.
     pub fn url(&self) -> Url {
         self.url.clone().unwrap_or_else(|| Url::of_listener(self.address))
     }
 
-    /// The address for other parts.
+    /// Returns the URL that the console offers to other parts.
     pub fn offered(&self) -> ConsoleUrl {
         ConsoleUrl(self.url.as_ref().map(ToString::to_string))
     }
 
-    /// Proxies that may name a client's address.
+    /// Returns the proxies that are trusted to report a client's address.
     pub fn trusted(&self, host: &Host) -> TrustedProxies {
         TrustedProxies { console: self.trusted_proxies.clone(), gate: host.trusted_proxies.clone() }
     }
 
-    /// The database of countries, if there is one.
+    /// Opens the database of countries, if configured.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// If the database cannot be read.
     pub fn geoip(&self) -> Result<Option<Geoip>, Box<Fault>> {
         let geoip = self.geoip.as_deref().map(Geoip::open).transpose();
         geoip.map_err(|error| {

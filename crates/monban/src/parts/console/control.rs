@@ -9,7 +9,7 @@ use crate::part::Answer;
 /// Arguments of `link`.
 #[derive(Deserialize)]
 struct Link {
-    /// None: the first account.
+    /// The account; none for the first one.
     user: Option<String>,
 }
 
@@ -27,7 +27,7 @@ struct DeleteToken {
     id: i64,
 }
 
-/// Answers a command; none: no such command. May block.
+/// Answers a command, or returns none for an unknown one. May block.
 pub fn answer(access: &Access, command: &str, arguments: &Value) -> Option<Answer> {
     let answered = match command {
         "link" => read(arguments).and_then(|Link { user }| {

@@ -3,7 +3,7 @@
 use crate::metrics::{self, Asked, Metric};
 use crate::part::Spine;
 
-/// The state of the daemon.
+/// Returns the state of the daemon.
 pub fn health(spine: &Spine) -> console::Health {
     let (journal, ingest) = (spine.journal().health(), spine.storage.ingest_health());
     let mut findings = spine.findings();
@@ -23,7 +23,7 @@ pub fn health(spine: &Spine) -> console::Health {
     }
 }
 
-/// The metrics of all parts, in the text form of OpenMetrics.
+/// Returns the metrics of all parts in the OpenMetrics text format.
 pub fn metrics(spine: &Spine) -> String {
     let mut registry = metrics::registry();
     for (_, part) in spine.running() {

@@ -8,7 +8,7 @@ use finding::Fault;
 
 use super::config::Keys;
 
-/// Opens both.
+/// Opens the saved filters and the database of countries.
 ///
 /// # Errors
 /// A fault for each that cannot be read.
@@ -23,10 +23,10 @@ pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::Looking, Vec<Fault>
     }
 }
 
-/// Opens the filters that users have saved in the data folder.
+/// Opens the filters that users saved in the data folder.
 ///
 /// # Errors
-/// The file cannot be read.
+/// If the file cannot be read.
 pub fn filters(data_dir: &Path) -> Result<Saved, Box<Fault>> {
     let path = data_dir.join("filters.json");
     Saved::open(&path).map_err(|error| {

@@ -28,7 +28,7 @@ use crate::part::{
 };
 pub use config::ConsoleConfig;
 
-/// How long the console may take to answer its last request.
+/// Time that the console has to answer its last request.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The part.
@@ -54,7 +54,7 @@ impl Part for Console {
 
     fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
         let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
-        // files in a folder that cannot be used tell nothing new
+        // files in an unusable folder add no new information
         if crate::access::writable(&host.data_dir).is_ok() {
             faults.extend(looking::filters(&host.data_dir).err().map(|fault| *fault));
         }
@@ -108,7 +108,7 @@ impl Part for Console {
         }
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(console::serve(listener, console, routes, async {
-            // a sender that is dropped means the same
+            // a dropped sender means the same
             let _ = stopped.await;
         }));
         Ok(Open { config: Mutex::new(config), spine, access, serving: Mutex::new(Some((serving, stop))) })
@@ -132,16 +132,16 @@ fn open_access(keys: &config::Keys, host: &Host) -> Result<Access, Failure> {
     Ok(access)
 }
 
-/// The task that serves, and its end.
+/// The serving task, and the sender that stops it.
 type Serving = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
 
-/// The part while it runs.
+/// The running part.
 pub struct Open {
     /// The configuration in force.
     config: Mutex<Arc<ConsoleConfig>>,
     spine: Arc<Spine>,
     access: Arc<Access>,
-    /// None once it has ended.
+    /// The serving task; none after it has ended.
     serving: Mutex<Option<Serving>>,
 }
 

@@ -1,4 +1,4 @@
-//! The rules' persistent collections, between the engine's form and the store's.
+//! Persistent collections of the rules, converted between the engine's form and the store's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use waf::collections::{Entry, Record, RecordName};
 pub struct SavedCollections {
     path: PathBuf,
     collections: Arc<Collections>,
-    /// Evicted records that the log names already.
+    /// Evicted records that were already logged.
     evicted: AtomicU64,
 }
 
 impl SavedCollections {
-    /// Restores what was saved last. A damaged file is moved aside.
+    /// Restores the last saved collections. Moves a damaged file aside.
     pub fn open(data_dir: &Path) -> Self {
         let (path, collections) = (store::collections_path(data_dir), Arc::new(Collections::default()));
         if let Err(error) = restore(&collections, &path, crate::now()) {
             tracing::error!("the persistent collections start empty: {error}");
-            // Else the next save would replace what a look may still mend.
+            // Otherwise the next save would overwrite a file that may still be repaired.
             if let CollectionsError::Damaged { path, .. } = &error
                 && let Err(error) = store::sqlite::move_aside(path)
             {
@@ -34,19 +34,19 @@ impl SavedCollections {
         Self { path, collections, evicted: AtomicU64::new(0) }
     }
 
-    /// The collections.
+    /// Returns the collections.
     pub fn collections(&self) -> &Arc<Collections> {
         &self.collections
     }
 
-    /// Saves them. An error is logged; the former snapshot stays then.
+    /// Saves the collections. Logs an error; then the previous snapshot stays.
     pub fn save(&self) {
         if let Err(error) = save(&self.collections, &self.path, crate::now()) {
             tracing::error!("cannot save the persistent collections: {error}");
         }
     }
 
-    /// Logs how many records were evicted since the last call.
+    /// Logs the number of records evicted since the last call.
     pub fn log_evictions(&self) {
         let holdings = self.collections.holdings();
         let new = holdings.evicted - self.evicted.swap(holdings.evicted, Ordering::Relaxed);
@@ -68,10 +68,10 @@ const NAMES: [(Variable, &str); 5] = [
     (Variable::Resource, "resource"),
 ];
 
-/// Gives the collections what was saved last.
+/// Loads the last saved collections.
 ///
 /// # Errors
-/// Those of the file; the collections stay as they are.
+/// If the file cannot be read; the collections stay unchanged.
 fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
     let saved = store::collections::load(path, now)?;
     let micros = now.as_micros();
@@ -100,7 +100,7 @@ fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result<(),
 /// Saves the collections.
 ///
 /// # Errors
-/// Those of the file; the former snapshot stays.
+/// If the file cannot be written; the previous snapshot stays.
 fn save(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
     let records: Vec<CollectionRecord> = collections
         .snapshot(now.as_micros())

@@ -75,12 +75,12 @@ pub struct GateConfig {
     limits: Limits,
     block_page: Option<PathBuf>,
     access_log: Option<AccessLogConfig>,
-    /// The rules that the check compiled, so that nothing compiles them again.
+    /// The rules that the check compiled, which are not compiled again.
     #[serde(skip)]
     checked: Arc<OnceLock<Option<Arc<RuleSet>>>>,
 }
 
-/// Compares what is written.
+/// Compares the keys as written.
 impl PartialEq for GateConfig {
     fn eq(&self, other: &Self) -> bool {
         let host = Host::default();
@@ -88,17 +88,17 @@ impl PartialEq for GateConfig {
     }
 }
 
-/// `[waf]`
+/// The section `[waf]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WafConfig {
-    /// Rule files, as paths or patterns, in the order of loading. Empty: no rules.
+    /// Rule files, as paths or patterns, in load order; empty for no rules.
     pub rules: Vec<String>,
-    /// Folders whose rule files a replay from the browser may use, besides those of `rules`.
+    /// Folders of rule files that a replay from the browser may use, in addition to those of `rules`.
     pub rule_folders: Vec<PathBuf>,
-    /// File for ModSecurity's error-log lines. None: not written.
+    /// File for ModSecurity's error-log lines; none to write no such file.
     pub error_log: Option<PathBuf>,
-    /// File for ModSecurity's audit log, or its index with `SecAuditLogType Concurrent`. None: not written.
+    /// File for ModSecurity's audit log, or its index with `SecAuditLogType Concurrent`; none to write no such file.
     pub audit_log: Option<PathBuf>,
 }
 
@@ -141,7 +141,7 @@ impl Section for GateConfig {
 }
 
 impl GateConfig {
-    /// The configuration of the gateway.
+    /// Returns the configuration of the gateway.
     pub fn gateway(&self, host: &Host) -> GatewayConfig {
         GatewayConfig {
             listeners: self.listen.clone(),
@@ -158,7 +158,7 @@ impl GateConfig {
         }
     }
 
-    /// Rule files and sites, as tuning needs them.
+    /// Returns the rule files and sites that tuning needs.
     pub fn rules(&self) -> RuleConfig {
         let is_used = |preset: &Preset| self.site.iter().any(|site| site.preset == Some(*preset));
         RuleConfig {
@@ -170,15 +170,15 @@ impl GateConfig {
         }
     }
 
-    /// The rules that the check compiled, if it ran and there are any.
+    /// Returns the rules that the check compiled, if any.
     pub fn checked_rules(&self) -> Option<Arc<RuleSet>> {
         self.checked.get().cloned().flatten()
     }
 
-    /// The compiled rules with the exclusions before them: those that the check compiled, if it ran.
+    /// Returns the compiled rules with the exclusions before them. Uses the rules that the check compiled, if it ran.
     ///
     /// # Errors
-    /// Every fault of all rule files.
+    /// Every fault in all rule files.
     pub fn compiled(&self, exclusions: &ExclusionStore) -> Result<Option<Arc<RuleSet>>, Vec<Fault>> {
         if let Some(checked) = self.checked.get() {
             return Ok(checked.clone());
@@ -199,7 +199,8 @@ fn configured(site: &SiteConfig) -> ConfiguredSite {
     }
 }
 
-/// Returns all faults of the section and of the files that it names. A full disk is none: the daemon starts on it.
+/// Returns all faults of the section and of the files that it names. A full disk is not a fault: the daemon starts with
+/// it.
 pub fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
     let mut faults = gateway::check(&config.gateway(host));
     // without both, the daemon may serve other sources of events
@@ -217,7 +218,7 @@ pub fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
         }
     }
     let exclusions = ExclusionStore::new(&host.data_dir);
-    // a folder that cannot be used has a fault of its own
+    // an unusable folder is reported as a separate fault
     if crate::access::writable(&host.data_dir).is_ok()
         && let Err(error) = exclusions.read()
     {

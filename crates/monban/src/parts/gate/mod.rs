@@ -37,7 +37,7 @@ use sink::{Logs, Sink};
 use traffic::TrafficKeeper;
 
 table! {
-    /// The kinds of events of requests. The receiver and the watched files record the same.
+    /// The kinds of request events. The receiver and the watched files record the same kinds.
     KINDS: EventKind {
         /// [`Outcome::Blocked`](event::Outcome::Blocked)
         BLOCKED = EventKind::new("request.blocked", Severity::Info, "request blocked", "リクエストをブロック");
@@ -52,7 +52,7 @@ table! {
     }
 }
 
-/// How long running requests may take to end when the daemon stops.
+/// Time that running requests have to end when the daemon stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The part.
@@ -119,7 +119,7 @@ impl Part for Gate {
         let collections = Arc::new(SavedCollections::open(spine.data_dir()));
         let services = Services {
             collections: Arc::clone(collections.collections()),
-            // not in memory, as /tmp may be
+            // on disk: /tmp may be in memory
             spill_dir: spine.data_dir().to_path_buf(),
             ..Services::new(Arc::clone(&spine.ids), Arc::<Sink>::clone(&sink))
         };
@@ -143,7 +143,7 @@ impl Part for Gate {
         spine.each_minute("gate", move || {
             saved.log_evictions();
             saved.save();
-            // opens the logs that a full disk did not take at the start
+            // opens the logs for which the disk was full at the start
             logs.findings();
         })?;
         let serving = Serving {
@@ -160,7 +160,7 @@ impl Part for Gate {
     }
 }
 
-/// The part while it runs.
+/// The running part.
 pub struct Serving {
     in_force: Arc<Mutex<(Arc<GateConfig>, Arc<Host>)>>,
     gateway: Arc<Gateway>,
@@ -238,7 +238,7 @@ impl Running for Serving {
     }
 }
 
-/// The gate as the user of rules that tuning changes.
+/// The gate as a consumer of rules that tuning changes.
 struct GateUser {
     gateway: Arc<Gateway>,
     tuner: Option<Arc<Tuner>>,
@@ -262,7 +262,7 @@ impl RuleUser for GateUser {
     }
 }
 
-/// The configuration with the modes that were changed since it was written.
+/// Returns the configuration with the modes that were changed since it was written.
 fn with_modes(mut gate: GatewayConfig, modes: &[SiteModeChange]) -> GatewayConfig {
     for site in &mut gate.sites {
         if let Some(change) = modes.iter().find(|change| change.site == site.shown_name()) {
@@ -281,7 +281,7 @@ fn open_logs(config: &GateConfig, rules: &Option<Arc<RuleSet>>) -> Result<Logs, 
         .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))
 }
 
-/// Opens ModSecurity's logs, or has them opened once the disk has room.
+/// Opens ModSecurity's logs now, or once the disk has room.
 fn open_sink(config: &Arc<GateConfig>, rules: &Option<Arc<RuleSet>>, spine: &Spine) -> Result<Sink, Failure> {
     let sample = spine.find::<Sample>().unwrap_or_else(|| Arc::new(Sample::open(spine.data_dir(), 0)));
     let opened = unless_full(spine.data_dir(), "ModSecurity's logs", open_logs(config, rules))?;
@@ -294,7 +294,7 @@ fn open_sink(config: &Arc<GateConfig>, rules: &Option<Arc<RuleSet>>, spine: &Spi
     Ok(sink)
 }
 
-/// A gateway's error as a failure: a port that is taken is no fault of the configuration.
+/// Converts an error of the gateway to a failure. A port in use is not a fault of the configuration.
 fn failure(error: gateway::Error) -> Failure {
     match error {
         gateway::Error::Bind { .. } => Failure::environment(

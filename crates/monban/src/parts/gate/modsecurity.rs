@@ -1,9 +1,9 @@
-//! Messages of ModSecurity 2.9, which monban's rule engine writes as well.
+//! Messages of ModSecurity 2.9, which monban's rule engine also writes.
 
 use event::Severity;
 use finding::{Declaration, Text, table};
 
-/// Directives whose values decide about a message.
+/// Directives whose values affect a message.
 pub const SETTINGS: &[(&str, &[&str])] = &[
     (
         "modsecurity.body_too_long",
@@ -18,7 +18,7 @@ pub const SETTINGS: &[(&str, &[&str])] = &[
 ];
 
 table! {
-    /// What ModSecurity says, and why.
+    /// Messages of ModSecurity and their causes.
     pub MESSAGES: Declaration {
         /// A request was denied.
         DENIED = Declaration::new(
@@ -111,7 +111,7 @@ table! {
             "REQBODY_ERROR",
             "Multipart request body failed strict validation",
         ]);
-        /// A client disconnected while it sent.
+        /// A client disconnected while it sent a request.
         CLIENT_GONE = Declaration::new(
             "modsecurity.client_gone",
             Severity::Notice,
@@ -136,7 +136,7 @@ table! {
                 "`SecResponseBodyLimitAction ProcessPartial` に変更するか、検査対象の種類（`SecResponseBodyMimeType`）を減らしてください。",
             ),
         ).foreign(&["Response body too large (over limit of", "Output filter: Content-Length * over the limit"]);
-        /// A rule file does not load: two rules have one id.
+        /// A rule file does not load because two rules have one id.
         DUPLICATE_ID = Declaration::new(
             "modsecurity.duplicate_id",
             Severity::Error,
@@ -169,7 +169,7 @@ table! {
             ),
             Text::new("Create the folder and let Apache's user write there. If it is a pipe to mlogc, check path and permissions of both files.", "フォルダーを作成し、Apache のユーザーに書き込みを許可してください。mlogc へのパイプの場合は、両ファイルのパスと権限を確認してください。"),
         ).foreign(&["Failed to open the audit log pipe", "Failed to open the audit log file", "Failed to open the secondary audit log"]);
-        /// The PCRE library is another one than at the build.
+        /// The PCRE library differs from that of the build.
         PCRE_VERSION = Declaration::new(
             "modsecurity.pcre_version",
             Severity::Warning,
@@ -177,7 +177,7 @@ table! {
             Text::new("The PCRE library was updated without ModSecurity, or two of them are installed.", "ModSecurity を更新せずに PCRE が更新されたか、2 つの PCRE がインストールされています。"),
             Text::new("Install the distribution's current package of ModSecurity. Rules work as long as no pattern fails to compile.", "ディストリビューションの最新の ModSecurity パッケージを導入してください。正規表現のコンパイルが失敗しない限り、ルールは動作します。"),
         ).foreign(&["Loaded PCRE do not match with compiled"]);
-        /// Too many connections of a client.
+        /// A client has too many connections.
         CONNECTIONS = Declaration::new(
             "modsecurity.too_many_threads",
             Severity::Warning,

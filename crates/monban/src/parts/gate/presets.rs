@@ -1,16 +1,17 @@
-//! The rules of sites' presets: plain SecLang that is compiled in, and loaded where a site asks for it.
+//! Rules of the sites' presets: plain SecLang that is compiled into the program and loaded for sites that select a
+//! preset.
 
 use gateway::config::Preset;
 
-/// Prefix of the paths of presets, which are no files.
+/// Prefix of the paths of presets, which are not files.
 const SCHEME: &str = "monban:presets/";
 
-/// The path of a preset's rules, as rule listings and events tell it.
+/// Returns the path of a preset's rules, as rule listings and events show it.
 pub fn path(preset: Preset) -> String {
     format!("{SCHEME}{}.conf", preset.as_str())
 }
 
-/// The text of the preset with that path. None where it is no preset's.
+/// Returns the text of the preset with that path, or none for another path.
 pub fn text(path: &str) -> Option<&'static str> {
     let name = path.strip_prefix(SCHEME)?.strip_suffix(".conf")?;
     let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == name)?;

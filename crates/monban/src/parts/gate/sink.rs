@@ -1,4 +1,4 @@
-//! The gate's sink: the recorder of events first, then ModSecurity's logs and the sample of clean requests.
+//! The gate's sink: first the recorder of events, then ModSecurity's logs and the sample of clean requests.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use waf::settings::Settings;
 use super::WafConfig;
 use crate::part::Recorder;
 
-/// ModSecurity's logs as one configuration wants them.
+/// ModSecurity's logs according to one configuration.
 #[derive(Default)]
 pub struct Logs {
     error: Option<ErrorLog>,
@@ -28,7 +28,7 @@ impl Logs {
     /// Opens the files.
     ///
     /// # Errors
-    /// The first that cannot be opened.
+    /// If a file cannot be opened; returns the first such error.
     pub fn open(waf: &WafConfig, settings: Option<&Settings>) -> Result<Self, LogError> {
         let now = jiff::Timestamp::now();
         let process = Process {
@@ -81,19 +81,19 @@ table! {
     }
 }
 
-/// Takes the gate's events.
+/// The sink of the gate's events.
 pub struct Sink {
     recorder: Arc<Recorder>,
     logs: ArcSwap<Logs>,
     sample: Arc<Sample>,
-    /// The last error of each log, for /healthz; removed by the next success.
+    /// The last error of each log, for /healthz. The next success removes it.
     problems: Mutex<HashMap<&'static str, String>>,
-    /// Opens the logs that a full disk did not take at the start; none once they are open.
+    /// Opens the logs for which the disk was full at the start; none once they are open.
     unopened: Mutex<Option<OpenLogs>>,
 }
 
 impl Sink {
-    /// A sink over this recorder and these logs. Requests that make no event may go into the sample.
+    /// Creates a sink with a recorder and logs. Requests without an event may become part of the sample.
     pub fn new(recorder: Arc<Recorder>, logs: Logs, sample: Arc<Sample>) -> Self {
         Self {
             recorder,
@@ -104,12 +104,12 @@ impl Sink {
         }
     }
 
-    /// Has the logs opened when there is room for them: each time that somebody asks for problems.
+    /// Registers logs to open once the disk has room. Each call of [`Sink::findings`] tries to open them.
     pub fn open_logs_later(&self, open: impl Fn() -> Result<Logs, LogError> + Send + 'static) {
         *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(open));
     }
 
-    /// Why the logs are not open yet; tries once more.
+    /// Returns the reason why the logs are not open yet, after another attempt.
     fn unopened(&self) -> Option<String> {
         let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
         match unopened.as_ref()?() {
@@ -122,13 +122,13 @@ impl Sink {
         }
     }
 
-    /// Goes on with other logs.
+    /// Replaces the logs.
     pub fn replace_logs(&self, logs: Logs) {
         *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.logs.store(Arc::new(logs));
     }
 
-    /// What is wrong with the logs. Tries again to open those that the disk did not take.
+    /// Returns the findings of the logs. Tries again to open logs for which the disk was full.
     pub fn findings(&self) -> Vec<Finding> {
         let unopened = self.unopened().map(|why| LOG_UNWRITTEN.finding("the logs").with("why", why));
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +141,7 @@ impl Sink {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         match problem {
             Some(problem) => {
-                // a state is logged once, not with each event
+                // a state is logged once, not for each event
                 if problems.insert(what, problem.clone()).is_none() {
                     tracing::error!("{problem}");
                 }

@@ -1,4 +1,4 @@
-//! Sums of requests by hour and site, from the gate's counts to the store.
+//! Sums of requests by hour and site, transferred from the gate's counters to the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime};
 use gateway::Metrics;
 use store::{EventStore, Traffic};
 
-/// How often new requests are added to the store's sums; a crash loses those of the last interval.
+/// Interval at which new requests are added to the store's sums. A crash loses the requests of the last interval.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Keeps the sums of requests by hour and site.
+/// A task that keeps the sums of requests by hour and site.
 pub struct TrafficKeeper {
     stop: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl TrafficKeeper {
-    /// Starts to take the gate's counts to the store every minute.
+    /// Starts to transfer the gate's counts to the store at each `INTERVAL`.
     pub fn start(metrics: Arc<Metrics>, store: Arc<dyn EventStore>) -> Self {
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(async move {
@@ -31,7 +31,7 @@ impl TrafficKeeper {
                 });
                 match keeping.await {
                     Ok(back) => counts = back,
-                    // it has panicked, which was printed
+                    // it has panicked, and the panic was printed
                     Err(_) => return,
                 }
             }
@@ -39,10 +39,10 @@ impl TrafficKeeper {
         Self { stop, task }
     }
 
-    /// Keeps what has been counted until now, then ends.
+    /// Stores the current counts and then ends.
     pub async fn stop(self) {
         let _ = self.stop.send(());
-        // the store gives up by itself where it is locked
+        // the store returns by itself if it is locked
         let _ = self.task.await;
     }
 }
@@ -50,12 +50,12 @@ impl TrafficKeeper {
 struct Counts {
     metrics: Arc<Metrics>,
     store: Arc<dyn EventStore>,
-    /// What is in the store of each site's count.
+    /// The stored part of each site's count.
     kept: HashMap<Arc<str>, u64>,
 }
 
 impl Counts {
-    /// Adds what is new to the hour of this time.
+    /// Adds new requests to the hour of `now`.
     fn keep(&mut self, now: SystemTime) {
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let hour = i64::try_from(seconds / 3600).unwrap_or(0);
@@ -72,7 +72,7 @@ impl Counts {
         }
         match self.store.add_traffic(&new) {
             Ok(()) => self.kept = counts.into_iter().collect(),
-            // nothing was added: the next time adds it
+            // nothing was added: the next call adds it
             Err(error) => tracing::warn!("cannot count requests in the store for now: {error}"),
         }
     }

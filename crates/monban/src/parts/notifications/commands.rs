@@ -1,4 +1,4 @@
-//! `monban notify`: what its commands share.
+//! `monban notify`: the code that its commands share.
 
 mod status;
 mod test;

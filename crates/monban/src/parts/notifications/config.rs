@@ -1,4 +1,4 @@
-//! `[notify]`: who is notified of what.
+//! `[notify]`: the recipients of notifications and their rules.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Notifications: tells people about events. It starts before the gates, so that it misses no event, and stops after them; and after
-//! the console, whose address its messages link to.
+//! Notifications about events. The part starts before the gates, so that it misses no event, and stops after them. It
+//! starts after the console, because its messages link to the console's URL.
 
 mod commands;
 mod config;
@@ -65,7 +65,7 @@ impl Part for Notifications {
     }
 }
 
-/// The part while it runs.
+/// The running part.
 pub struct Notices {
     node: String,
     data_dir: PathBuf,
@@ -73,7 +73,7 @@ pub struct Notices {
     spine: Arc<Spine>,
 }
 
-/// The running notifier, or none while no channel is configured.
+/// The running notifier; none while no channel is configured.
 struct Channels(Mutex<Option<Arc<Handle>>>);
 
 impl Channels {
@@ -85,7 +85,7 @@ impl Channels {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle.map(Arc::new);
     }
 
-    /// Sends a test notification immediately. None: no such channel; an error: it was not delivered.
+    /// Sends a test notification immediately. Returns none for an unknown channel, and an error if the delivery failed.
     async fn test(&self, channel: &str) -> Option<Result<(), String>> {
         let tested = self.handle()?.test(channel).await?;
         Some(tested.map_err(|error| error.what().to_owned()))
@@ -108,7 +108,7 @@ impl Running for Notices {
         let is_active = config.notify.is_active();
         Ok(match self.channels.handle() {
             Some(handle) if is_active => {
-                // the console has put its own address in force before
+                // the console has already applied its own URL
                 Prepared::swap_and(async move {
                     handle.replace(with_url(config.notify.clone(), &self.spine), channels).await;
                 })
@@ -116,7 +116,7 @@ impl Running for Notices {
             Some(handle) => Prepared::swap_and(async move {
                 handle.stop().await;
                 self.channels.set(None);
-                // a later configuration does not notify of what happened meanwhile
+                // so that a later configuration does not notify of events from the meantime
                 let _no_harm_if_it_stays = std::fs::remove_file(state_path(&self.data_dir));
             }),
             None => {
@@ -146,7 +146,7 @@ impl Running for Notices {
     }
 }
 
-/// Adds the console's address where the section has none.
+/// Adds the console's URL if the section has none.
 fn with_url(mut notify: NotifyConfig, spine: &Spine) -> NotifyConfig {
     if notify.console_url.is_none() {
         notify.console_url = spine.find::<ConsoleUrl>().and_then(|url| url.0.clone());
@@ -154,7 +154,7 @@ fn with_url(mut notify: NotifyConfig, spine: &Spine) -> NotifyConfig {
     notify
 }
 
-/// Opens the state and the channels. Events that come in from now on are notified of.
+/// Opens the state and the channels. The notifier covers events from now on.
 fn open(config: &NotifyConfig, node: &str, data_dir: &Path) -> Result<Option<Notifier>, Failure> {
     let events = EventReader::open_later(data_dir);
     match Notifier::open(config, node, data_dir, Arc::new(events)) {

@@ -1,4 +1,4 @@
-//! `[receiver]` and `[[sensors]]`: where sensors send events, and who may.
+//! `[receiver]` and `[[sensors]]`: the listener for sensor events, and the sensors that may send.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::config::{Host, Section};
 
 /// Bytes of a password file.
 const MAX_PASSWORD_BYTES: u64 = 4096;
-/// Bytes of a sensor's password: whoever guesses it writes into the events.
+/// Minimum bytes of a sensor's password, because anyone who guesses it can write events.
 const MIN_PASSWORD_BYTES: usize = 12;
 
 /// The section in the file that `monban init` writes.
@@ -32,9 +32,9 @@ pub const EXAMPLE: &str = r#"
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReceiverConfig {
-    /// Where sensors send to.
+    /// The listener for sensors.
     pub receiver: ListenerConfig,
-    /// Who may send.
+    /// The sensors that may send.
     pub sensors: Vec<SensorConfig>,
 }
 
@@ -51,13 +51,13 @@ impl Section for ReceiverConfig {
     }
 }
 
-/// `[receiver]`
+/// The section `[receiver]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListenerConfig {
     /// The address to listen on.
     pub address: SocketAddr,
-    /// With a certificate the listener speaks TLS only.
+    /// The certificate; with it, the listener accepts TLS only.
     pub tls: Option<CertificateConfig>,
 }
 
@@ -67,19 +67,19 @@ impl Default for ListenerConfig {
     }
 }
 
-/// `[[sensors]]`
+/// The section `[[sensors]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorConfig {
-    /// Its user name, and the node of its events.
+    /// The sensor's user name, and the node of its events.
     pub name: String,
-    /// File with its password, readable by its owner only.
+    /// File with the password, readable only by its owner.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// SHA-256 of its password instead.
+    /// SHA-256 of the password, instead of a file.
     #[serde(default)]
     pub password_sha256: Option<String>,
-    /// Events that it may send in a second; 0 means no limit.
+    /// Events per second that the sensor may send; 0 for no limit.
     #[serde(default)]
     pub events_per_second: u32,
 }
@@ -103,7 +103,7 @@ impl SensorConfig {
     }
 }
 
-/// The first line of a file that only its owner may read.
+/// Reads the first line of a file that only its owner may read.
 fn read_password(path: &Path) -> Result<Password, String> {
     use std::io::Read;
     let file = store::regular_file::open(path).map_err(|error| error.to_string())?;
@@ -127,7 +127,7 @@ fn read_password(path: &Path) -> Result<Password, String> {
     }
 }
 
-/// The sensors of a configuration, or all that is wrong with them.
+/// Returns the sensors of a configuration, or all its faults.
 pub fn sensors(config: &ReceiverConfig) -> Result<Vec<Sensor>, Vec<Fault>> {
     let mut names = HashSet::new();
     let mut faults = Vec::new();

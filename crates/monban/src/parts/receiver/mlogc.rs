@@ -3,7 +3,7 @@
 use event::Severity;
 use finding::{Declaration, Text, table};
 
-/// Directives whose values decide how ModSecurity writes for mlogc.
+/// Directives whose values determine how ModSecurity writes for mlogc.
 pub const SETTINGS: &[(&str, &[&str])] = &[
     ("mlogc.serial_log", &["SecAuditLogType", "SecAuditLog", "SecAuditLogStorageDir"]),
     ("mlogc.entry_missing", &["SecAuditLogStorageDir", "CollectorRoot", "LogStorageDir"]),
@@ -14,9 +14,9 @@ pub const SETTINGS: &[(&str, &[&str])] = &[
 ];
 
 table! {
-    /// What mlogc says, and why.
+    /// Messages of mlogc and their causes.
     pub MESSAGES: Declaration {
-        /// mlogc gets a Serial log.
+        /// mlogc receives a Serial log.
         SERIAL_LOG = Declaration::new(
             "mlogc.serial_log",
             Severity::Error,
@@ -49,7 +49,7 @@ table! {
                 "`SecAuditLogStorageDir` と `CollectorRoot`/`LogStorageDir` を同じフォルダーにしてください。残ったエントリーは `monban events import FOLDER` で取り込めます。",
             ),
         ).foreign(&["Invalid entry (file not found", "Invalid entry (failed to open file for reading)"]);
-        /// The receiver refuses.
+        /// The receiver refuses an entry.
         REFUSED = Declaration::new(
             "mlogc.refused",
             Severity::Error,
@@ -66,7 +66,7 @@ table! {
             "Flagging server as errored after failure to submit entry * with HTTP response code",
             "Failed to submit entry with",
         ]);
-        /// The entry was known.
+        /// The entry was already known.
         KNOWN = Declaration::new(
             "mlogc.known",
             Severity::Notice,

@@ -1,4 +1,4 @@
-//! The receiver: takes events of sensors, machines with ModSecurity and mlogc.
+//! The receiver: accepts events of sensors, which are machines with ModSecurity and mlogc.
 
 mod config;
 mod mlogc;
@@ -90,23 +90,23 @@ async fn listen(config: &ReceiverConfig, receiver: &receiver::Receiver) -> Resul
     tracing::info!("receiving sensor events on {address}");
     let (stop, stopped) = oneshot::channel();
     let serving = receiver::serve(socket, tls, receiver.clone(), async {
-        // a sender that is dropped means the same
+        // a dropped sender means the same
         let _ = stopped.await;
     });
     Ok((tokio::spawn(serving), stop))
 }
 
-/// A listener that serves, and its end.
+/// A running listener, and the sender that stops it.
 type Listener = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
 
-/// The part while it runs.
+/// The running part.
 pub struct Receiving {
     /// The configuration in force.
     config: Mutex<Arc<ReceiverConfig>>,
     receiver: receiver::Receiver,
-    /// The one that the listener serves.
+    /// The certificate in use.
     certificate: Option<Certificate>,
-    /// None without sensors, and once it has ended.
+    /// The listener; none without sensors, and after it has ended.
     listener: Mutex<Option<Listener>>,
 }
 
@@ -129,7 +129,7 @@ impl Running for Receiving {
         if listens && config.receiver.tls != now.receiver.tls {
             restart.push(KeyPath::from("receiver.tls"));
         }
-        // the listener stays with no sensors, but does not come with the first
+        // the listener stays if the last sensor goes, but does not start with the first one
         if !listens && !config.sensors.is_empty() {
             restart.push(KeyPath::from("sensors"));
         }
@@ -157,7 +157,7 @@ impl Running for Receiving {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((serving, stop)) = listener {
             let _ = stop.send(());
-            // it has answered its last request, or has none
+            // it has answered its last request, or there is none
             let _ = serving.await;
         }
     }

@@ -1,8 +1,8 @@
-//! Looks into the configuration of a sensor, ModSecurity's and mlogc's files, for what keeps its events from arriving.
+//! Checks of a sensor's ModSecurity and mlogc files for faults that prevent its events from arriving.
 //!
-//! The files are read in the order in which they are given, as Apache reads them in the order of its includes: of a directive
-//! that stands twice the last one counts. `Include` and `IncludeOptional` are followed, from `ServerRoot`, else from the folder of
-//! the file that was given; what is not is told.
+//! The files are read in the given order, as Apache reads them in the order of its includes: the last occurrence of a
+//! directive counts. `Include` and `IncludeOptional` are followed relative to `ServerRoot`, or else to the folder of
+//! the given file. Includes that are not followed are reported.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use finding::Fault;
 
 use super::ReceiverConfig;
 
-/// Bytes of a file that are looked at.
+/// Bytes of a file that are read.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-/// Files within files, as in Apache.
+/// Depth of nested includes, as in Apache.
 const MAX_DEPTH: usize = 16;
-/// Files in all; further ones are told and not read.
+/// Files in total; further files are reported and not read.
 const MAX_FILES: usize = 1000;
 
-/// A directive's value and its place.
+/// The value of a directive and its location.
 #[derive(Debug, Clone)]
 struct Setting {
     value: String,
@@ -26,7 +26,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// `file:line`
+    /// Returns the location as `file:line`.
     fn place(&self) -> String {
         format!("{}:{}", self.file.display(), self.line)
     }
@@ -36,7 +36,7 @@ impl Setting {
     }
 }
 
-/// What matters here of the two programs.
+/// The relevant settings of the two programs.
 #[derive(Debug, Default)]
 struct Settings {
     audit_log: Option<Setting>,
@@ -48,16 +48,16 @@ struct Settings {
     sensor_username: Option<Setting>,
 }
 
-/// What is found in the files of a sensor.
+/// The result of checking a sensor's files.
 #[derive(Debug, Default)]
 pub struct Found {
     /// All faults, with file and line.
     pub faults: Vec<Fault>,
-    /// Includes that were not followed, and why: what stands there is not known.
+    /// Includes that were not followed, and the reasons; their content is unknown.
     pub skipped: Vec<String>,
 }
 
-/// Looks into the files and those that they include.
+/// Checks the files and those that they include.
 pub fn check(files: &[PathBuf], config: &ReceiverConfig) -> Found {
     let mut reading = Reading::default();
     for path in files {
@@ -72,11 +72,11 @@ pub fn check(files: &[PathBuf], config: &ReceiverConfig) -> Found {
     found
 }
 
-/// Files that are being read.
+/// The state of reading files.
 #[derive(Debug, Default)]
 struct Reading {
     settings: Settings,
-    /// Where relative paths of includes start.
+    /// The base of relative paths of includes.
     root: PathBuf,
     files: usize,
     found: Found,
@@ -328,7 +328,7 @@ mod tests {
             "SecAuditLog \"|/usr/bin/mlogc /etc/mlogc.conf\"\nincludeoptional conf.d\n",
         );
         write("conf.d/audit.conf", "SecAuditLogType Serial\nSecAuditLogStorageDir /var/log/mlogc/data\n");
-        // One that includes itself ends somewhere.
+        // A file that includes itself stops at the depth limit.
         let circle = write("circle.conf", "Include circle.conf\n");
         let Found { faults, skipped } = check(&[top.clone(), circle], &ReceiverConfig::default());
         let inner = folder.path().join("conf.d/audit.conf");
@@ -348,7 +348,7 @@ mod tests {
                 .starts_with(&format!("{}:4: monban does not follow ${{CONFDIR}}/x.conf", top.display()))
         );
         assert!(skipped[1].contains("or more than 16 levels of includes"), "{skipped:?}");
-        // From ServerRoot, where there is one.
+        // Relative to ServerRoot, if set.
         let elsewhere = write(
             "elsewhere/top.conf",
             &format!("ServerRoot {}\nInclude mods/*.conf\n", folder.path().display()),

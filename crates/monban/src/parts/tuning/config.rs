@@ -1,4 +1,4 @@
-//! `[tuning]`: what replays are tried on.
+//! `[tuning]`: the sample for replays.
 
 use serde::Deserialize;
 
@@ -12,11 +12,11 @@ pub struct TuningConfig {
     pub tuning: Keys,
 }
 
-/// `[tuning]`
+/// The section `[tuning]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keys {
-    /// Requests without any event that are kept as a sample for replays; 0: none.
+    /// Requests without an event that are kept as a sample for replays; 0 for none.
     pub sample: u16,
 }
 

@@ -1,14 +1,14 @@
-//! Exclusions in the list of all that ends.
+//! Exclusions in the list of ends.
 
 use spine::ends::{End, Expiring, Renewal};
 use tuner::ExclusionStore;
 
-/// The exclusions of a data folder that end.
+/// The exclusions of a data folder that have an end.
 pub struct Exclusions(pub ExclusionStore);
 
 impl Expiring for Exclusions {
     fn ends(&self) -> Vec<End> {
-        // the part has a finding about a file that cannot be read
+        // the part reports its own finding for an unreadable file
         let Ok(file) = self.0.read() else { return Vec::new() };
         let end = |entry: &tuning::file::Entry| {
             Some(End {

@@ -53,7 +53,7 @@ impl Part for Tuning {
     }
 }
 
-/// The gate, which starts later and offers itself then.
+/// The gate, which starts later and then offers itself.
 struct LateUser {
     spine: std::sync::Weak<Spine>,
 }
@@ -66,7 +66,7 @@ impl LateUser {
 
 impl RuleUser for LateUser {
     fn use_rules(&self, rules: Option<Arc<RuleSet>>) {
-        // a gate that is not there yet loads them itself
+        // a gate that has not started yet loads the rules itself
         if let Some(gate) = self.gate() {
             gate.use_rules(rules);
         }
@@ -80,7 +80,7 @@ impl RuleUser for LateUser {
     }
 }
 
-/// The part while it runs.
+/// The running part.
 pub struct Changing {
     /// The configuration in force.
     config: Arc<TuningConfig>,
@@ -116,7 +116,7 @@ fn save(sample: &Sample) {
     }
 }
 
-/// Completes changes that were broken off and removes expired exclusions, before the rules load.
+/// Completes interrupted changes and removes expired exclusions before the rules load.
 fn expire(data_dir: &Path) -> Result<(), Failure> {
     let expired = tuner::change::expire_at_start(&ExclusionStore::new(data_dir), crate::now());
     unless_full(data_dir, "the end of exclusions", expired).map(drop).map_err(|error| {

@@ -1,4 +1,4 @@
-//! `[[watch]]`: audit logs on this machine that are followed.
+//! `[[watch]]`: audit logs on this machine that the daemon follows.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ pub struct WatchConfig {
     pub watch: Vec<WatchedFile>,
 }
 
-/// `[[watch]]`
+/// The section `[[watch]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchedFile {
-    /// A Serial log, or the index of a Concurrent one.
+    /// The path of a Serial log, or of the index of a Concurrent log.
     pub path: PathBuf,
-    /// Name of the sensor that writes it; empty: this host's.
+    /// Name of the sensor that writes the log; empty for this host's name.
     #[serde(default)]
     pub sensor: String,
-    /// Folder of a Concurrent log's entries; none: the index's folder.
+    /// Folder of a Concurrent log's entries; none for the index's folder.
     #[serde(default)]
     pub storage_dir: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Follows one file through its rotations.
+//! A follower of one file through its rotations.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -21,28 +21,28 @@ use crate::config::Retention;
 use crate::entry_file::{self, Missing};
 use crate::terminal::Safe;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const PIECE: usize = 256 * 1024;
-/// Events that are stored together.
+/// Events per batch that is stored.
 const BATCH: usize = 256;
 /// Bytes of an entry's own file.
 const MAX_ENTRY_FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// How often an entry's own file that cannot be read is tried. The first pause is as long as [`Follower`] takes for quiet, each
-/// further one twice as long: with 5 s that is a little over five minutes.
+/// Attempts to read an entry's own file. The first pause is the quiet time of [`Follower`], and each further pause is
+/// twice as long: with 5 s, the attempts last a little over five minutes.
 const MAX_TRIES: u32 = 7;
-/// Entries' files that are tried again; more are given up at once.
+/// Entry files to try again; further files are given up immediately.
 const MAX_LATER: usize = 1000;
 
 struct Open {
     source: Source,
     reader: Reader,
     place: Place,
-    /// Bytes given to the reader.
+    /// Bytes passed to the parser.
     read: u64,
-    /// When the last byte came.
+    /// Time of the last byte.
     active: Instant,
     settled: bool,
-    /// Its name if it is not the watched file any more.
+    /// The path, if it is no longer the watched file.
     rotated: Option<PathBuf>,
 }
 
@@ -62,7 +62,8 @@ impl Open {
         })
     }
 
-    /// Whether the file is another one by now: shorter than what was read of it, or with another beginning.
+    /// Returns whether the file has been truncated or replaced: it is shorter than the bytes read, or has another
+    /// beginning.
     fn was_cut(&self) -> bool {
         let Source::Plain(file) = &self.source else { return false };
         let mut head = [0; HEAD_BYTES];
@@ -74,24 +75,24 @@ impl Open {
 
 pub(super) struct Follower {
     watch: WatchedFile,
-    /// The file that keeps the places.
+    /// The state file with the positions.
     state: PathBuf,
     quiet: Duration,
     places: Option<Places>,
     open: Option<Open>,
-    /// Compressed files that were read to where they can be.
+    /// Compressed files that were read as far as possible.
     finished: HashSet<(u64, u64, u64)>,
-    /// Files of which it was told that they cannot be read.
+    /// Files that were reported as unreadable.
     unreadable: HashSet<(PathBuf, u64)>,
     retention: Retention,
-    /// When files that could not be read are tried again.
+    /// Time of the next attempt at unreadable files.
     again: Instant,
     pub telling: Arc<Telling>,
 }
 
 impl Follower {
     pub fn new(watch: WatchedFile, folder: &Path, retention: &Retention, quiet: Duration) -> Self {
-        // The path as hexadecimal digits would be too long a name for some; its hash is not.
+        // The hexadecimal path would be too long a file name in some cases; its hash is not.
         let name = event::EventId::derived(event::Timestamp::MIN, "watch", &watch.path.display().to_string());
         Self {
             state: folder.join(format!("{name}.json")),
@@ -107,7 +108,7 @@ impl Follower {
         }
     }
 
-    /// Reads what has come. An error is tried again at the next look.
+    /// Reads new data. The next poll retries after an error.
     pub fn poll(&mut self, intake: &Intake, redactor: &Redactor, stop: &AtomicBool) -> Result<(), String> {
         if self.open.is_none() {
             self.open_next()?;
@@ -132,7 +133,7 @@ impl Follower {
         let survey = rotation::survey(&self.watch.path).map_err(self.failed())?;
         let newest = self.places.as_ref().map(Places::newest);
         for (path, modified, why) in &survey.unreadable {
-            // What was there before is not of interest, nor what was read before it was compressed.
+            // Files older than the watch are irrelevant, and so are files that were read before their compression.
             if newest.is_some_and(|newest| *modified > newest)
                 && self.unreadable.insert((path.clone(), *modified))
             {
@@ -142,7 +143,7 @@ impl Follower {
         Ok(survey)
     }
 
-    /// What was kept; where this file is watched for the first time, what was rotated before is none of our business.
+    /// Loads the stored positions. On the first watch of this file, ignores the files that were rotated before.
     fn load(&mut self) -> Result<Places, String> {
         if let Some(places) = self.places.take().or_else(|| Places::load(&self.state)) {
             return Ok(places);
@@ -158,7 +159,7 @@ impl Follower {
         Ok(places)
     }
 
-    /// Opens what is to be read next: the oldest rotated file that holds more than was read, else the watched one.
+    /// Opens the next file to read: the oldest rotated file with unread data, or else the watched file.
     fn open_next(&mut self) -> Result<(), String> {
         let first = self.places.is_none();
         let places = self.load()?;
@@ -168,7 +169,7 @@ impl Follower {
         let rotated = survey.rotated.iter().map(|file| file.head.as_str());
         let heads: Vec<&str> = rotated.chain(current.iter().map(|(_, head)| head.as_str())).collect();
         let gone = self.places.get_or_insert_default().keep(&heads);
-        // One that was open was read to its end.
+        // A file that was open was read to its end.
         if let Some(Place { offset, .. }) = gone.filter(|_| first) {
             self.telling.damage(&format!(
                 "the file that monban read up to offset {offset} is gone, and its folder has no copy under another name or compressed with gzip; entries after that offset are lost"
@@ -193,7 +194,7 @@ impl Follower {
         Ok(())
     }
 
-    /// The watched file and its head, if it is there.
+    /// Returns the watched file and its head, if it exists.
     fn current(&self) -> Result<Option<(Source, String)>, String> {
         let mut source = match Source::open(&self.watch.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -232,7 +233,7 @@ impl Follower {
         Ok(true)
     }
 
-    /// All that was read has been looked at. Returns whether there is more to read: of this file or of its successor.
+    /// Handles the end of the read data. Returns whether more data follows, in this file or its successor.
     fn at_end(&mut self, intake: &Intake, redactor: &Redactor) -> Result<bool, String> {
         let Some(open) = &mut self.open else { return Ok(false) };
         if open.was_cut() {
@@ -245,11 +246,11 @@ impl Follower {
             open.reader.settle(&mut |step| steps.push(step));
         }
         let own = open.source.file().metadata().map_err(|error| error.to_string())?;
-        // Where there is no file of the name, its successor is yet to come.
+        // If no file has the name, the successor does not exist yet.
         let renamed = open.rotated.is_some()
             || std::fs::metadata(&self.watch.path)
                 .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) != (own.dev(), own.ino()));
-        // Whoever writes may go on in the renamed file for a while; nobody writes into a compressed one.
+        // A writer may continue in the renamed file for a while; no process writes to a compressed one.
         let over = renamed && (quiet || open.source.is_gzip());
         if over {
             open.reader.finish(&mut |step| steps.push(step));
@@ -264,7 +265,7 @@ impl Follower {
         Ok(over && self.open.is_some())
     }
 
-    /// The file holds something else than what was read of it. Where a copy was made, the rest is in that.
+    /// Handles a truncated or replaced file. If a copy was made, the copy contains the rest.
     fn cut(&mut self, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
         let survey = self.survey()?;
         if let Some(open) = &mut self.open
@@ -280,7 +281,7 @@ impl Follower {
                 ));
             }
             self.store(steps, intake, redactor)?;
-            // That place is gone, and that has been told.
+            // That position is gone, and its loss has been reported.
             let places = self.places.get_or_insert_default();
             places.files.retain(|place| place.head != gone);
             places.store(&self.state)?;
@@ -289,7 +290,7 @@ impl Follower {
         self.open_next()
     }
 
-    /// Keeps the place after events were stored; goes back to the kept one after they were not.
+    /// Stores the position after events were stored. Returns to the stored position after a failure.
     fn kept(&mut self, outcome: Result<(), String>) -> Result<(), String> {
         match outcome {
             Ok(()) => self.save(),
@@ -314,7 +315,7 @@ impl Follower {
                         Later { path: line.path, origin_id: line.origin_id, offset: line.offset, tries: 0 };
                     if !self.entry(&mut later, &mut events) {
                         let waiting = &mut self.places.get_or_insert_default().later;
-                        // It is there already where this piece is read again.
+                        // It already exists if this piece is read again.
                         waiting.retain(|other| other.path != later.path);
                         waiting.push(later);
                         self.again = Instant::now() + self.quiet;
@@ -335,8 +336,8 @@ impl Follower {
         }
     }
 
-    /// Takes the events of an entry's own file, or says that there are none. Returns whether that is settled; otherwise it
-    /// should be tried again.
+    /// Adds the events of an entry's own file, or reports that it has none. Returns whether the entry is settled;
+    /// otherwise the caller must try again.
     fn entry(&mut self, line: &mut Later, events: &mut Vec<Event>) -> bool {
         let Later { offset, origin_id, .. } = &*line;
         let place = format!("the entry {} that the line at offset {offset} names", Safe(origin_id));
@@ -351,7 +352,7 @@ impl Follower {
         let (path, bytes) = match read {
             Ok(read) => read,
             Err(Missing::Gone) => {
-                // mlogc has sent it, or whoever cleans up was quicker.
+                // mlogc has sent it, or a cleanup has deleted it.
                 tracing::info!("{}: {place} does not exist", self.watch.path.display());
                 return true;
             }
@@ -389,7 +390,7 @@ impl Follower {
         true
     }
 
-    /// Tries the entries whose files could not be read, when their time has come.
+    /// Retries the entries whose files were unreadable, once they are due.
     fn try_again(&mut self, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
         let waiting = match &self.places {
             Some(places) if !places.later.is_empty() && Instant::now() >= self.again => places.later.clone(),
@@ -418,7 +419,7 @@ impl Follower {
         let mut place = Place { offset: open.reader.resume_offset(), ..open.place.clone() };
         if place.head.len() < HEAD_BYTES * 2 {
             let head = open.source.head().map_err(|error| error.to_string())?;
-            // It may have been cut this very moment.
+            // The file may have been truncated a moment ago.
             if head.starts_with(&place.head) {
                 place.head = head;
             }

@@ -1,4 +1,4 @@
-//! Tells an mlogc's own log, which people watch by mistake.
+//! Detection of mlogc's own log, which users watch by mistake.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use event::audit_log::{Fault, Reader, Step};
 use store::regular_file;
 
-/// Returns what to do about a file that is the log of an mlogc that was given a Serial log. None for any other file.
+/// Returns advice if a file is the log of an mlogc that received a Serial log. Returns none for any other file.
 pub fn classic_mistake(path: &Path) -> Option<String> {
     let mut bytes = vec![0; 1024 * 1024];
     let length = regular_file::open(path).ok()?.read(&mut bytes).ok()?;

@@ -59,7 +59,7 @@ impl Part for Watch {
     }
 }
 
-/// The part while it runs.
+/// The running part.
 pub struct Watching {
     config: Arc<WatchConfig>,
     host: Arc<Host>,
@@ -78,7 +78,7 @@ impl Running for Watching {
         if config.watch != self.config.watch {
             restart.push(KeyPath::from("watch"));
         }
-        // with nothing to follow there is nothing to redact
+        // without watched files, there is nothing to redact
         if host.redaction != self.host.redaction && !self.config.watch.is_empty() {
             restart.push(KeyPath::from("redaction"));
         }
@@ -96,7 +96,7 @@ impl Running for Watching {
     }
 
     async fn stop(self: Arc<Self>) {
-        // it waits for threads
+        // stopping waits for threads
         let _ended = tokio::task::spawn_blocking(move || self.watcher.stop()).await;
     }
 }

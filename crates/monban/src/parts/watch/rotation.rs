@@ -1,7 +1,7 @@
-//! The files that a watched one has become by rotation: found beside it, known again by what they begin with.
+//! Rotated files of a watched file, which are found beside it and identified by their first bytes.
 //!
-//! A rotated file may have been renamed, several times over, copied (copytruncate) or compressed meanwhile. What stays is what
-//! it holds, so its first bytes, which have a time and a unique id in them, are what it is known by.
+//! A rotated file may have been renamed several times, copied (copytruncate) or compressed. Its content stays the same,
+//! so its first bytes, which contain a time and a unique id, identify it.
 
 use std::cmp::Reverse;
 use std::fs::{File, Metadata};
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use store::regular_file;
 
-/// Bytes at the beginning of a file by which it is known again.
+/// Bytes at the beginning of a file that identify it.
 pub(super) const HEAD_BYTES: usize = 256;
-/// Rotated files that are looked at, the newest: each is held open.
+/// Newest rotated files that are examined. Each is held open.
 const MAX_ROTATED: usize = 500;
-/// What compressing programs put behind a name. Only what gzip makes is read.
+/// File name extensions of compression programs. Only gzip files are read.
 const COMPRESSED: [&[u8]; 5] = [b".gz", b".xz", b".bz2", b".zst", b".Z"];
 
-/// A file, or what gzip has made of one, read by the offsets of what it holds.
+/// A plain or gzip file, read by offsets of the uncompressed content.
 #[derive(Debug)]
 pub(super) enum Source {
     Plain(File),
@@ -30,7 +30,7 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Gzip {
     decoder: MultiGzDecoder<BufReader<File>>,
-    /// Bytes that came out of the decoder.
+    /// Bytes that the decoder has returned.
     at: u64,
 }
 
@@ -63,7 +63,7 @@ impl Source {
         matches!(self, Self::Gzip(_))
     }
 
-    /// Bytes from this offset on, at most as many as there is room for; 0 at the end.
+    /// Reads bytes at this offset into `room`. Returns their number; 0 at the end.
     pub fn read_at(&mut self, room: &mut [u8], offset: u64) -> std::io::Result<usize> {
         match self {
             Self::Plain(file) => file.read_at(room, offset),
@@ -71,7 +71,7 @@ impl Source {
         }
     }
 
-    /// The first bytes, as hexadecimal digits.
+    /// Returns the first bytes in hexadecimal.
     pub fn head(&mut self) -> std::io::Result<String> {
         let mut bytes = [0; HEAD_BYTES];
         let mut length = 0;
@@ -79,7 +79,7 @@ impl Source {
             match self.read_at(&mut bytes[length..], length as u64) {
                 Ok(0) => break,
                 Ok(more) => length += more,
-                // Of one that was cut off, what there is.
+                // For a truncated file, use the available bytes.
                 Err(_) if self.is_gzip() && length > 0 => break,
                 Err(error) => return Err(error),
             }
@@ -110,14 +110,14 @@ impl Gzip {
     }
 }
 
-/// A file beside the watched one that it may once have been.
+/// A file beside the watched file that may be its predecessor.
 #[derive(Debug)]
 pub(super) struct Rotated {
     pub path: PathBuf,
     pub source: Source,
     pub head: String,
     pub metadata: Metadata,
-    /// Bytes of what it holds; of what is compressed: modulo 2^32, for that is what gzip keeps.
+    /// Bytes of the uncompressed content; modulo 2^32 for a compressed file, because gzip stores that.
     length: u64,
 }
 
@@ -126,7 +126,7 @@ impl Rotated {
         let mut source = Source::of(regular_file::open_no_link(path)?)?;
         let metadata = source.file().metadata()?;
         let length = if source.is_gzip() {
-            // RFC 1952 §2.3.1: ISIZE ends a member, and files that are compressed as a whole have one member
+            // RFC 1952 §2.3.1: ISIZE ends a member, and a file compressed as a whole has one member
             let mut size = [0; 4];
             source.file().read_exact_at(&mut size, metadata.len().saturating_sub(4))?;
             u64::from(u32::from_le_bytes(size))
@@ -136,41 +136,41 @@ impl Rotated {
         Ok(Self { path: path.to_path_buf(), head: source.head()?, source, metadata, length })
     }
 
-    /// Whether it holds more than was read of it: up to this offset.
+    /// Returns whether the file holds more than was read of it, up to this offset.
     pub fn has_more_than(&self, offset: u64) -> bool {
         if self.source.is_gzip() { self.length != offset & u64::from(u32::MAX) } else { self.length > offset }
     }
 
-    /// Where it ends, as far as that is known without reading it.
+    /// Returns the end of the content, if it is known without reading the file.
     pub fn end(&self) -> u64 {
         self.length
     }
 
-    /// The same as long as nobody writes to it, whatever it is called.
+    /// Returns an identity that stays the same until the file is written, whatever its name.
     pub fn identity(&self) -> (u64, u64, u64) {
         (self.metadata.dev(), self.metadata.ino(), self.metadata.len())
     }
 }
 
-/// When the file was last written to, in nanoseconds since 1970.
+/// Returns the modification time of a file in nanoseconds since 1970.
 pub(super) fn modified(metadata: &Metadata) -> u64 {
     let nanoseconds = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
     u64::try_from(nanoseconds).unwrap_or(0)
 }
 
-/// What was found beside a watched file.
+/// The files beside a watched file.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// The oldest first. Empty files are not among them.
+    /// Rotated files, the oldest first, without empty files.
     pub rotated: Vec<Rotated>,
-    /// What cannot be read: the path, when it was written to, and why.
+    /// Unreadable files: the path, the modification time, and the error.
     pub unreadable: Vec<(PathBuf, u64, String)>,
 }
 
-/// Looks for rotated files of the watched one.
+/// Searches for rotated files of the watched file.
 ///
 /// # Errors
-/// Those of reading the folder.
+/// If the folder cannot be read.
 pub(super) fn survey(watched: &Path) -> std::io::Result<Survey> {
     let (Some(folder), Some(name)) = (watched.parent(), watched.file_name()) else {
         return Ok(Survey::default());
@@ -192,9 +192,9 @@ pub(super) fn survey(watched: &Path) -> std::io::Result<Survey> {
     let mut survey = Survey::default();
     let mut candidates = Vec::new();
     for (tag, path) in found {
-        // a link is another name of a file, of this one at times, and may lead anywhere
+        // a link is another name of a file, possibly of this one, and may lead anywhere
         let metadata = match std::fs::symlink_metadata(&path) {
-            // it got another name a moment ago, which is found at the next look
+            // it was renamed a moment ago, and the next survey finds it
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Ok(metadata) if !metadata.is_file() || metadata.len() == 0 => continue,
             metadata => metadata?,
@@ -217,20 +217,21 @@ pub(super) fn survey(watched: &Path) -> std::io::Result<Survey> {
     Ok(survey)
 }
 
-/// The time decides; where it is the same: the higher number is older, the lower date is.
+/// Returns the sort key. The time decides; for equal times, the higher number is older, and so is the lower date.
 fn order(tag: &[u8], modified: u64) -> (u64, Reverse<u32>, Vec<u8>) {
     let number = str::from_utf8(tag).ok().filter(|tag| tag.len() <= 5).and_then(|tag| tag.parse().ok());
     (modified, Reverse(number.unwrap_or(0)), tag.to_vec())
 }
 
-/// gzip and its like remove `NAME` once `NAME.gz` is whole.
+/// Returns whether a file is being compressed: gzip and similar programs remove `NAME` once `NAME.gz` is complete.
 fn is_being_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         COMPRESSED.iter().any(|known| &known[1..] == extension.as_bytes()) && path.with_extension("").exists()
     })
 }
 
-/// What rotation has put into the name: `1` of `audit.log.1.gz`, `20261123` of `audit-20261123.log`. None for other files.
+/// Returns the part of the name that rotation added: `1` of `audit.log.1.gz`, `20261123` of `audit-20261123.log`.
+/// Returns none for other files.
 fn tag<'a>(name: &'a [u8], watched: &[u8]) -> Option<&'a [u8]> {
     let name = COMPRESSED.iter().find_map(|ending| name.strip_suffix(*ending)).unwrap_or(name);
     let separated = |rest: &'a [u8]| match rest {
@@ -265,7 +266,7 @@ mod tests {
             ("audit-20261123.log", Some("20261123")),
             ("audit.1.log.gz", Some("1")),
             ("audit.log.old", Some("old")),
-            // the watched one, others' logs, and what nobody reads
+            // the watched file, other logs, and unsupported names
             ("audit.log", None),
             ("audit.log.gz", None),
             ("audit_other.log", None),

@@ -1,4 +1,4 @@
-//! Reports the state of a watched file: to the log, `/healthz` and `/metrics`.
+//! Reports of the state of a watched file to the log, `/healthz` and `/metrics`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use event::Severity;
 use finding::{Declaration, Finding, Text, table};
 
-/// Damages of one file that the log tells of; further ones are counted until the next start.
+/// Damages of one file that are logged; further ones are only counted until the next start.
 const MAX_LOGGED: u64 = 100;
-/// How long `/healthz` shows a damage.
+/// Time for which `/healthz` shows a damage.
 const TOLD_FOR: Duration = Duration::from_secs(3600);
 
 table! {
@@ -46,7 +46,7 @@ table! {
     }
 }
 
-/// What is wrong with one file.
+/// The problems of one file.
 #[derive(Debug)]
 pub(super) struct Telling {
     path: PathBuf,
@@ -55,7 +55,7 @@ pub(super) struct Telling {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Why it cannot be followed for now.
+    /// The current error of following the file.
     failure: Option<String>,
     /// The last damage.
     last: Option<(Instant, String)>,
@@ -71,7 +71,7 @@ impl Telling {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of each failure once, and of its end.
+    /// Reports each failure once, and its end.
     pub fn outcome(&self, result: Result<(), String>) {
         let mut state = self.state();
         match result {
@@ -88,7 +88,7 @@ impl Telling {
         }
     }
 
-    /// Something that is missing now and will be: a place that could not be read, a file that is gone.
+    /// Reports permanently lost data, such as an unreadable section or a missing file.
     pub fn damage(&self, what: &str) {
         let mut state = self.state();
         state.damages += 1;
@@ -101,12 +101,12 @@ impl Telling {
         state.last = Some((Instant::now(), what.to_owned()));
     }
 
-    /// How many damages there were since the start.
+    /// Returns the number of damages since the start.
     pub fn damages(&self) -> u64 {
         self.state().damages
     }
 
-    /// A recent damage, and why the file cannot be followed.
+    /// Returns findings of a recent damage and of a file that cannot be followed.
     pub fn findings(&self) -> Vec<Finding> {
         let state = self.state();
         let path = self.path.display().to_string();

@@ -1,14 +1,14 @@
 //! The threads that follow audit logs.
 //!
-//! A thread for each watched file looks at it several times a second, so that one on a disk that does not answer stops neither the
-//! others nor the daemon's end. What is kept of each, in `data_dir/watch`, is up to where
-//! it and the rotated files beside it were read and stored; a file is known again by its first bytes, whatever it is called
-//! and whether gzip has compressed it by now. Whenever the watched name has become another file, at a start or while it is
-//! followed, every rotated file that holds more than was read of it is read before the new one, the oldest first. So each
-//! event comes in exactly once, through any number of rotations: by renaming and creating, by copying and cutting, with and
-//! without compression. After a crash some events are read again and are known by their identifiers. What is gone is told.
+//! A thread for each watched file polls it several times a second, so that a file on a hanging disk delays neither the
+//! other files nor the daemon's stop. `data_dir/watch` stores the positions up to which the file and its rotated files
+//! were read and stored. The first bytes of a file identify it, regardless of its name and of compression with gzip.
+//! Whenever the watched name refers to another file, at a start or while the file is followed, the follower first reads
+//! every rotated file with unread data, the oldest first, and then the new file. So each event is stored exactly once
+//! through any number of rotations: by rename and create, by copy and truncate, with and without compression. After a
+//! crash some events are read again and are recognised by their identifiers. Lost data is reported.
 //!
-//! [`rotation`] finds the files, [`places`] keeps what was read, [`follower`] reads, [`telling`] says what is wrong.
+//! [`rotation`] finds the files, [`places`] stores the positions, [`follower`] reads, and [`telling`] reports problems.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,15 +24,15 @@ use super::follower::Follower;
 use super::telling::Telling;
 use crate::config::Retention;
 
-/// How often files are looked at.
+/// Interval at which files are polled.
 const PAUSE: Duration = Duration::from_millis(250);
-/// After so long without a new byte, nobody goes on with an unfinished entry, or with a file that was renamed.
+/// Time without a new byte after which an unfinished entry or a renamed file counts as complete.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long [`Watcher::stop`] waits for threads. Only a disk that does not answer (NFS, FUSE) makes it wait that long.
+/// Time that [`Watcher::stop`] waits for threads. Only a hanging disk (NFS, FUSE) makes it wait that long.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// The threads that watch.
+/// The threads that follow files.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
     telling: Vec<Arc<Telling>>,
@@ -40,10 +40,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Follows the files, if there are any; their places are kept in `folder`.
+    /// Follows the files, if any, and stores their positions in `folder`.
     ///
     /// # Errors
-    /// Those of starting a thread and making the folder.
+    /// If a thread cannot start or the folder cannot be created.
     pub fn start(
         watches: Vec<WatchedFile>,
         folder: PathBuf,
@@ -74,18 +74,18 @@ impl Watcher {
         Ok(Self { telling, threads: Mutex::new(threads), ..watcher })
     }
 
-    /// What is wrong with the files.
+    /// Returns the findings of the files.
     pub fn findings(&self) -> Vec<finding::Finding> {
         self.telling.iter().flat_map(|telling| telling.findings()).collect()
     }
 
-    /// How many places could not be read since the start.
+    /// Returns the number of damages since the start.
     pub fn damages(&self) -> u64 {
         self.telling.iter().map(|telling| telling.damages()).sum()
     }
 
-    /// Ends the threads after the piece that each is at, which takes no longer than one disk sync. A thread that a file blocks is left
-    /// behind after [`STOP_WAIT`]; what it would store is read at the next start.
+    /// Ends each thread after its current piece, which takes no longer than one disk sync. Abandons a thread that a
+    /// file blocks after [`STOP_WAIT`]; the next start reads what it would have stored.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -96,7 +96,7 @@ impl Watcher {
     }
 }
 
-/// Joins the threads. Returns how many have not ended within the time.
+/// Joins the threads. Returns the number of threads that have not ended within the time.
 fn join_all(threads: Vec<JoinHandle<()>>, within: Duration) -> usize {
     let until = Instant::now() + within;
     let mut left = 0;

@@ -101,7 +101,7 @@ fn list(out: &mut impl Write, tokens: &Vec<Listed>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A token, as the daemon lists it.
+/// A token in the daemon's list.
 #[derive(Deserialize)]
 struct Listed {
     id: i64,

@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// To the second.
+/// Formats a time to the second.
 fn short(time: Timestamp) -> String {
     format!("{:.0}", time.to_jiff())
 }

@@ -31,7 +31,7 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// As after a start of the daemon.
+    /// Creates a follower as a start of the daemon does.
     fn follower(&self, quiet: Duration) -> Follower {
         let watch = WatchedFile {
             path: self.path("audit.log"),
@@ -50,7 +50,7 @@ impl Bench {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// As logrotate does: the numbers go up by one, and the file becomes number 1.
+    /// Rotates as logrotate does: the numbers increase by one, and the file becomes number 1.
     fn rename(&self) {
         for number in (1..30).rev() {
             for ending in ["", ".gz"] {
@@ -63,17 +63,17 @@ impl Bench {
         std::fs::rename(self.path("audit.log"), self.path("audit.log.1")).unwrap();
     }
 
-    /// As logrotate does with copytruncate.
+    /// Rotates as logrotate does with copytruncate.
     fn copy_and_cut(&self) {
         let content = std::fs::read(self.path("audit.log")).unwrap();
         self.rename();
-        // The writer's file is the one that it was.
+        // The writer keeps the same file.
         std::fs::rename(self.path("audit.log.1"), self.path("audit.log")).unwrap();
         std::fs::write(self.path("audit.log.1"), content).unwrap();
         File::options().write(true).open(self.path("audit.log")).unwrap().set_len(0).unwrap();
     }
 
-    /// As gzip does, with every file that was rotated.
+    /// Compresses every rotated file as gzip does.
     fn compress(&self) {
         for number in 1..30 {
             let path = self.path(&format!("audit.log.{number}"));
@@ -87,7 +87,7 @@ impl Bench {
         }
     }
 
-    /// Unique ids of everything in the journal.
+    /// Returns the unique ids of all events in the journal.
     fn ids(&self) -> Vec<String> {
         let mut reader = JournalReader::new(self.journal.folder(), Position::START);
         let mut ids = Vec::new();
@@ -106,7 +106,7 @@ fn entry(id: &str) -> String {
     )
 }
 
-/// A line of a Concurrent log's index that names this file.
+/// Returns a line of a Concurrent log's index that names this file.
 fn index_line(path: &str) -> String {
     let id = path.rsplit('/').next().unwrap();
     format!(
@@ -123,7 +123,7 @@ fn told(follower: &Follower) -> Vec<String> {
 fn a_growing_file_is_followed_and_a_restart_goes_on() {
     let bench = Bench::new();
     let mut follower = bench.follower(QUIET);
-    // Not there yet.
+    // The file does not exist yet.
     bench.poll(&mut follower);
     let one = entry("a1");
     bench.append(&one[..20]);
@@ -133,7 +133,7 @@ fn a_growing_file_is_followed_and_a_restart_goes_on() {
     bench.append(&entry("a2")[..100]);
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1"]);
-    // Within an entry: the new follower begins again at the entry's start, and nothing comes twice.
+    // Within an entry: the new follower starts again at the entry's start, and no event is stored twice.
     let mut follower = bench.follower(QUIET);
     bench.poll(&mut follower);
     bench.append(&entry("a2")[100..]);
@@ -145,7 +145,7 @@ fn a_growing_file_is_followed_and_a_restart_goes_on() {
         places.files.last().unwrap().offset,
         std::fs::metadata(bench.path("audit.log")).unwrap().len()
     );
-    // Whoever damages the place causes reading, not doubles.
+    // A damaged position causes another read, but no duplicates.
     std::fs::write(&follower.state, "{").unwrap();
     bench.poll(&mut bench.follower(QUIET));
     assert_eq!(bench.ids(), ["a1", "a2", "a3"]);
@@ -158,13 +158,13 @@ fn a_renamed_file_is_read_to_its_end_before_its_successor() {
     bench.append(&entry("a1"));
     bench.poll(&mut follower);
     std::fs::rename(bench.path("audit.log"), bench.path("audit.log.1")).unwrap();
-    // Whoever writes has the renamed file open still.
+    // The writer still has the renamed file open.
     let mut old = OpenOptions::new().append(true).open(bench.path("audit.log.1")).unwrap();
     old.write_all(entry("a2").as_bytes()).unwrap();
     bench.append(&entry("a3"));
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a2", "a3"]);
-    // The same while nobody looked.
+    // The same while no follower runs.
     drop(follower);
     bench.append(&entry("a4"));
     std::fs::rename(bench.path("audit.log"), bench.path("audit.log-20261123")).unwrap();
@@ -172,7 +172,7 @@ fn a_renamed_file_is_read_to_its_end_before_its_successor() {
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a2", "a3", "a4", "a5"]);
-    // A renamed file that may still grow is not left.
+    // A renamed file that may still grow is not abandoned.
     let mut patient = bench.follower(Duration::from_secs(3600));
     bench.poll(&mut patient);
     std::fs::rename(bench.path("audit.log"), bench.path("audit.log.2")).unwrap();
@@ -192,7 +192,7 @@ fn a_file_that_is_cut_to_nothing_is_read_from_its_beginning() {
     bench.poll(&mut follower);
     std::fs::write(bench.path("audit.log"), entry("a3")).unwrap();
     bench.poll(&mut follower);
-    // Cut and longer than before, between two looks.
+    // Truncated and longer than before, between two polls.
     std::fs::write(bench.path("audit.log"), entry("a4") + &entry("a5") + &entry("a6")).unwrap();
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a2", "a3", "a4", "a5", "a6"]);
@@ -221,7 +221,7 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
         std::fs::write(bench.path(&format!("data/u/{id}")), entry(id)).unwrap();
     }
     std::fs::write(bench.path("data/u/empty"), "").unwrap();
-    // A folder that is a link to itself fails as a lack of rights does, also for root.
+    // A folder that is a link to itself fails as missing permissions do, also for root.
     let unreadable = bench.path("data/v");
     std::os::unix::fs::symlink("v", &unreadable).unwrap();
     let lines = ["../../../etc/passwd", "u/a1", "v/a2", "u/empty", "u/a3"].map(index_line).concat();
@@ -232,7 +232,7 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
     assert_eq!(follower.telling.damages(), 2);
     let problems = told(&follower);
     assert!(problems[0].contains("data/u/empty: contains no readable entry (2 such places"), "{problems:?}");
-    // What can be read later is, also after a restart, once.
+    // A file that becomes readable is read once, also after a restart.
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     std::fs::remove_file(&unreadable).unwrap();
@@ -242,7 +242,7 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3", "a2"]);
     assert_eq!((follower.telling.damages(), told(&follower).len()), (0, 0));
-    // What never can be is given up and told.
+    // A file that never becomes readable is given up and reported.
     std::os::unix::fs::symlink("w", bench.path("data/w")).unwrap();
     bench.append(&index_line("w/a4"));
     for _ in 0..=MAX_TRIES {
@@ -260,7 +260,7 @@ fn what_cannot_be_stored_is_read_again() {
     bench.append(&entry("a1"));
     bench.poll(&mut follower);
     bench.append(&entry("a2"));
-    // A journal that takes nothing: its folder and with it the next segment are gone.
+    // A journal that accepts nothing: its folder, and so the next segment, is gone.
     let folder = tempfile::tempdir().unwrap();
     let options = JournalOptions { segment_bytes: 0, ..JournalOptions::default() };
     let broken = Arc::new(Journal::open(&folder.path().join("journal"), options).unwrap());
@@ -285,13 +285,13 @@ fn an_unfinished_entry_does_not_hold_up_what_follows_for_ever() {
     assert_eq!(bench.ids(), ["a1", "a2"]);
 }
 
-/// Ten entries that are told apart by the first letter of their ids.
+/// Returns ten entries and their ids, which begin with `letter`.
 fn ten(letter: char) -> (String, Vec<String>) {
     let ids: Vec<String> = (0..10).map(|number| format!("{letter}{number}")).collect();
     (ids.iter().map(|id| entry(id)).collect(), ids)
 }
 
-/// How a log is rotated.
+/// A method of log rotation.
 type Way = (&'static str, fn(&Bench));
 
 const WAYS: [Way; 4] = [
@@ -307,7 +307,8 @@ const WAYS: [Way; 4] = [
     }),
 ];
 
-/// Every rotation keeps what came between the last look and itself, and what came between it and the next one.
+/// Tests that no rotation loses entries, neither those between the last poll and the rotation nor those between two
+/// rotations.
 #[test]
 fn rotations_lose_nothing() {
     for (way, rotate) in WAYS {
@@ -336,7 +337,7 @@ fn rotations_lose_nothing() {
                 let what = format!("{way}, {rotations} rotations, restarted: {restarted}");
                 assert_eq!(bench.ids(), expected, "{what}");
                 assert_eq!(told(&follower), Vec::<String>::new(), "{what}");
-                // All is known now.
+                // All entries are known now.
                 bench.poll(&mut follower);
                 bench.poll(&mut bench.follower(Duration::ZERO));
                 assert_eq!(bench.ids(), expected, "{what}");
@@ -345,7 +346,7 @@ fn rotations_lose_nothing() {
     }
 }
 
-/// Whatever happens in whatever order, with entries that are written in two parts.
+/// Tests random sequences of actions, with entries that are written in two parts.
 #[test]
 fn any_course_of_events_loses_nothing() {
     for seed in 1..=12_u64 {
@@ -391,7 +392,7 @@ fn any_course_of_events_loses_nothing() {
 
 #[test]
 fn what_is_gone_is_told() {
-    // While nobody looked: renamed and deleted.
+    // Renamed and deleted while no follower runs.
     let bench = Bench::new();
     bench.append(&entry("a1"));
     bench.poll(&mut bench.follower(Duration::ZERO));
@@ -408,17 +409,17 @@ fn what_is_gone_is_told() {
             .contains(&format!("the file that monban read up to offset {} is gone", entry("a1").len())),
         "{problems:?}"
     );
-    // That is told once, and what follows is followed.
+    // The loss is reported once, and later entries are followed.
     let mut follower = bench.follower(Duration::ZERO);
     bench.append(&entry("a4"));
     bench.poll(&mut follower);
     assert_eq!((bench.ids().len(), follower.telling.damages()), (3, 0));
-    // Cut without a copy.
+    // Truncated without a copy.
     std::fs::write(bench.path("audit.log"), entry("a5")).unwrap();
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3", "a4", "a5"]);
     assert!(told(&follower)[0].contains("was truncated"), "{:?}", follower.telling);
-    // Compressed by a program that is not understood, before it was read.
+    // Compressed by an unsupported program before it was read.
     bench.append(&entry("a6"));
     bench.rename();
     std::fs::write(bench.path("audit.log.1"), b"\xfd7zXZ\0 a6").unwrap();
@@ -429,7 +430,7 @@ fn what_is_gone_is_told() {
     assert_eq!(bench.ids().last().unwrap(), "a7");
     assert_eq!(follower.telling.damages(), 2);
     bench.poll(&mut follower);
-    // Half a file of gzip.
+    // A truncated gzip file.
     bench.append(&entry("a8"));
     bench.rename();
     bench.append(&entry("a9"));
@@ -454,7 +455,7 @@ fn what_was_rotated_before_the_file_was_watched_is_left_alone() {
         std::fs::write(bench.path(name), entry(&name.replace('.', "x"))).unwrap();
     }
     std::fs::write(bench.path("audit.log.9.xz"), b"\xfd7zXZ\0").unwrap();
-    // The log itself is not there yet; that it was waited for is known after a restart.
+    // The log does not exist yet. After a restart, the follower knows that it waited for the log.
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     assert_eq!(follower.telling.damages(), 0);
