@@ -38,14 +38,14 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", json!({ "errors": faults, "warnings": warnings, "skipped": skipped }))?;
-        // the object holds the errors
+        // the JSON object contains the errors
         return if faults.is_empty() { Ok(()) } else { Err(Failure::Configuration(Vec::new())) };
     }
     for skipped in &skipped {
         writeln!(out, "{skipped}")?;
     }
     for warning in &warnings {
-        // nobody is left to tell if standard error is closed
+        // ignore errors: standard error may be closed
         let _ = writeln!(std::io::stderr().lock(), "warning: {warning}");
     }
     let Some(config) = config.filter(|_| faults.is_empty()) else { return Err(config::failure(&faults)) };

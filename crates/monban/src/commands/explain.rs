@@ -14,9 +14,9 @@ use crate::parts::gate::rule_files;
 use crate::terminal::{Safe, Style, safe_json};
 use crate::{diagnosis, known, rules};
 
-/// Bytes of the text; a longer one is refused.
+/// Bytes of the text; a longer text is refused.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
-/// Rows of foreign messages that are shown for one text.
+/// Rows of foreign messages in one answer.
 const MAX_MATCHES: usize = 3;
 
 /// Explain a log line, a code or a number: its cause, its cure and the evidence on this host
@@ -55,7 +55,7 @@ impl From<Speaks> for Language {
     }
 }
 
-/// The text of a language.
+/// Returns the text in a language.
 pub fn in_language(text: &Translated, language: Language) -> &str {
     match language {
         Language::English => &text.en,
@@ -63,7 +63,7 @@ pub fn in_language(text: &Translated, language: Language) -> &str {
     }
 }
 
-/// One explanation.
+/// An explanation of a code or message.
 #[derive(Debug, PartialEq, Serialize)]
 struct Explanation {
     /// `finding`, `error_answer`, `audit_action`, `exit_code` or `rule`.
@@ -73,7 +73,7 @@ struct Explanation {
     cause: Option<Translated>,
     cure: Option<Translated>,
     undo: Option<Translated>,
-    /// What this host shows: findings now, settings, the rule's place.
+    /// The evidence on this host: current findings, settings, the rule's location.
     evidence: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ fn read(words: &[String]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-/// What the tables know about a text.
+/// Returns the tables' explanations of a text.
 fn explain(text: &str) -> Vec<Explanation> {
     let none = Map::new();
     let mut found = Vec::new();
@@ -162,7 +162,7 @@ fn explain(text: &str) -> Vec<Explanation> {
     found
 }
 
-/// A row as a finding without subject and evidence: names of values stay as they are.
+/// Returns a row as a finding without subject and evidence. Placeholders stay unchanged.
 fn shown(row: &finding::Declaration) -> ShownFinding {
     row.finding("{subject}").shown()
 }
@@ -173,7 +173,7 @@ fn of_finding(kind: &'static str, finding: ShownFinding) -> Explanation {
     Explanation { kind, code: code.into_owned(), title, cause, cure, undo, evidence: Vec::new() }
 }
 
-/// Makes the sentence about the status of an error answer.
+/// The builder of the sentence about an error response's status.
 struct Text;
 
 impl Text {
@@ -185,7 +185,7 @@ impl Text {
     }
 }
 
-/// Ids of rules that a text names: a bare number, or `[id "941100"]` as ModSecurity writes it.
+/// Returns the ids of rules in a text: a bare number, or `[id "941100"]` as ModSecurity writes it.
 fn rule_ids(text: &str) -> Vec<u64> {
     if let Ok(id) = text.parse() {
         return vec![id];
@@ -197,7 +197,7 @@ fn rule_ids(text: &str) -> Vec<u64> {
     ids
 }
 
-/// The rule with this id among those of the configuration. None where there is none, or the rules do not load.
+/// Returns the configured rule with this id, or none if it does not exist or the rules do not load.
 fn of_rule(id: u64, context: &Context) -> Option<Explanation> {
     let files = rule_files::files(&[], context).ok()?;
     let document = tuner::load::document(&rules::disk(), &files).ok()?;
@@ -229,7 +229,7 @@ fn of_rule(id: u64, context: &Context) -> Option<Explanation> {
     })
 }
 
-/// Adds what this host shows: findings of the same code now, and settings of the programs concerned.
+/// Adds the evidence on this host: current findings with the same code, and settings of the programs concerned.
 fn add_evidence(found: &mut [Explanation], context: &Context) {
     let mut now = None;
     for explanation in found.iter_mut().filter(|explanation| explanation.kind == "finding") {
@@ -242,7 +242,7 @@ fn add_evidence(found: &mut [Explanation], context: &Context) {
     }
 }
 
-/// What to say where nothing is known.
+/// Returns the message for an unknown text.
 fn unknown(text: &str) -> String {
     let codes = known::findings().map(|row| row.code);
     let codes =
@@ -252,7 +252,7 @@ fn unknown(text: &str) -> String {
         let last = code.split('.').next_back().unwrap_or(code);
         strsim::osa_distance(&word, code).min(strsim::osa_distance(&word, last))
     };
-    // a long line is like no code
+    // a long line resembles no code
     let mut nearest: Vec<&str> = if word.len() <= 64 { codes.collect() } else { Vec::new() };
     nearest.sort_by_cached_key(|code| (distance(code), *code));
     nearest.dedup();

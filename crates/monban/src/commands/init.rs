@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the configuration: the host's keys, then those of each part.
+/// Returns the configuration: the host's keys, then the keys of each part.
 fn text(arguments: &Arguments) -> String {
     let data_dir = toml::Value::from(arguments.data_dir.display().to_string());
     let setup = Setup {
@@ -74,7 +74,7 @@ fn text(arguments: &Arguments) -> String {
         host: arguments.host.clone(),
         listen: arguments.listen,
     };
-    // the gate is what most people come for; it starts last
+    // the gate is the last part to start, and most users want it first
     let examples: Vec<Example> = parts::ALL.iter().rev().map(|part| part.example(&setup)).collect();
     let with_space = |text: &String| format!("\n{}\n", text.trim());
     let all = |pieces: Vec<&String>| -> String {
@@ -117,7 +117,7 @@ mod tests {
             force: false,
         };
         let text = text(&arguments);
-        // prose has a space behind its number sign
+        // prose has a space after its number sign
         let uncommented = text.lines().map(|line| match line.strip_prefix('#') {
             Some(key) if !key.starts_with(' ') => key,
             _ => line,

@@ -1,4 +1,4 @@
-//! The commands: one file each. `events.rs`, `rules.rs` and `filter.rs` hold what several of them share.
+//! The commands, one file each.
 
 pub mod acknowledge;
 pub mod check;

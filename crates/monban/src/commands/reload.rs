@@ -43,7 +43,8 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The data folder. A configuration that is wrong elsewhere still names it: then the daemon's answer tells what is wrong.
+/// Returns the data folder. An otherwise invalid configuration still names it; then the daemon's answer contains the
+/// errors.
 fn data_dir(config_file: &Path) -> Result<PathBuf, Failure> {
     let failure = match parts::config(config_file) {
         Ok(config) => return Ok(config.host.data_dir.clone()),

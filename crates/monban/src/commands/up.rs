@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     if arguments.demo {
         return run_demo();
     }
-    // A log is no place for a link; `monban console link` prints one.
+    // A log must not contain a link; `monban console link` prints one.
     let shows_link = std::io::stdout().is_terminal();
     daemon::run(config_file, &checks::load(config_file)?, PARTS, |spine| {
         if let Some(link) = first_link(spine, shows_link) {
@@ -41,8 +41,8 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
 /// The parts that the daemon runs.
 const PARTS: daemon::Parts = daemon::Parts { all: parts::ALL, load: checks::load };
 
-/// A new one-time link to the console's first account. None if there is an account, or if nobody would see the link: then one that
-/// `monban console link` printed stays valid.
+/// Returns a new one-time link to the console's first account. Returns none if an account exists, or if nobody would
+/// see the link: then a link from `monban console link` stays valid.
 fn first_link(spine: &Spine, is_shown: bool) -> Option<String> {
     let access = spine.find::<Access>()?;
     let first = || match access.has_owner()? {
@@ -64,7 +64,7 @@ fn first_link(spine: &Spine, is_shown: bool) -> Option<String> {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MONBAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // journald stamps lines itself; a terminal's reader wants to know as well
+    // journald adds timestamps itself; a terminal needs them
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
@@ -100,7 +100,7 @@ fn run_demo() -> Result<(), Failure> {
              {monban} events list --config {shown}\n  \
              {monban} events show last --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
             gate = demo::GATE,
-            // a new folder has no accounts
+            // a new folder has no accounts, so the link exists
             console = link.as_deref().unwrap_or(demo::CONSOLE),
             folder = folder.path().display(),
         );

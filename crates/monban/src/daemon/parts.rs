@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::part::{AnyPart, Declared};
 
-/// The list of parts and how their configuration is read.
+/// The list of parts, and the function that loads their configuration.
 #[derive(Clone, Copy)]
 pub struct Parts {
-    /// In the order in which they start.
+    /// All parts in start order.
     pub all: &'static [&'static dyn AnyPart],
     /// Reads a configuration file and checks everything that it names.
     pub load: fn(&Path) -> Result<Config, Failure>,

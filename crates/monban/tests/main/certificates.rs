@@ -1,4 +1,4 @@
-//! Certificates that are not, or soon no longer, good: what `check` and /healthz say.
+//! Reports of `check` and /healthz about certificates that are invalid or expire soon.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,13 +11,13 @@ use crate::support::{BINARY, Daemon, stderr, stdout};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// From so many days ago until in so many days.
+/// Creates a certificate that is valid from `ago` days ago until `ahead` days from now.
 fn certificate(name: &str, ago: u32, ahead: u32) -> Identity {
     let now = SystemTime::now();
     TestCa::new().server_between(&[name], now - ago * DAY, now + ahead * DAY)
 }
 
-/// The names of both files in `tls`.
+/// Writes both files and returns their names for `tls`.
 fn write(folder: &Path, stem: &str, identity: &Identity) -> String {
     std::fs::write(folder.join(format!("{stem}.pem")), &identity.certificate).unwrap();
     std::fs::write(folder.join(format!("{stem}.key")), &identity.key).unwrap();

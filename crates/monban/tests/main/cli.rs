@@ -1,6 +1,6 @@
-//! The command line: help, messages and exit codes, compared with files in `snapshots/`.
+//! Help, messages and exit codes of the command line, compared with files in `snapshots/`.
 //!
-//! `MONBAN_WRITE_DOCS=1 cargo test -p monban --test main` writes the snapshots and docs/user/commands.md anew.
+//! `MONBAN_WRITE_DOCS=1 cargo test -p monban --test main` rewrites the snapshots and docs/user/commands.md.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,13 +24,13 @@ pub fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Makes a folder that only its owner may look into.
+/// Creates a folder that only its owner may access.
 pub fn create_private(path: &Path) {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().mode(0o700).create(path).unwrap();
 }
 
-/// A folder with rules and a configuration that needs no daemon.
+/// Creates a folder with rules and a configuration that needs no daemon.
 pub fn folder() -> tempfile::TempDir {
     let folder = testkit::process::folder("monban-cli-");
     create_private(&folder.path().join("data"));
@@ -272,7 +272,7 @@ fn messages_and_exit_codes() {
     }
 }
 
-/// One round for what is wrong with the text, with values, and between values; each at its place.
+/// Tests one round each for faults of the text, of values, and between values; each fault has its location.
 #[test]
 fn check_tells_all_faults_together_with_their_places() {
     let folder = testkit::process::folder("monban-check-");
@@ -356,7 +356,7 @@ fn what_init_writes_passes_check() {
     let output = run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("1 listener, 1 site, "), "{}", stdout(&output));
-    // nothing is replaced unasked
+    // nothing is replaced without --force
     let output = run(&init);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("hint: `--force` replaces files that exist"));

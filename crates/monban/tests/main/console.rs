@@ -1,4 +1,4 @@
-//! The console as its owner gets into it: by the commands of the machine, over HTTP.
+//! The owner's access to the console: by commands on the machine, over HTTP.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,7 +12,7 @@ fn post(daemon: &Daemon, target: &str, body: &Value) -> client::Response {
     post_with(daemon, target, "", body)
 }
 
-/// With further header lines, each with its line end.
+/// Sends a request with further header lines, each with its line end.
 fn post_with(daemon: &Daemon, target: &str, headers: &str, body: &Value) -> client::Response {
     let body = body.to_string();
     let request = format!(
@@ -41,7 +41,7 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
     assert!(answer.header("set-cookie").unwrap().contains("Secure"));
     assert_eq!(post(&daemon, "/api/setup", &setup).status, 401, "a link is good once");
 
-    // the accounts outlive the process, and a killed one
+    // the accounts survive the process, even a killed one
     daemon.program.kill();
     daemon.start_again();
     let sign_in = json!({"user": "anna", "password": "correct horse battery"});
@@ -127,7 +127,7 @@ fn a_channel_is_tried_from_the_console() {
     let (status, answer) = test("bad", &tune);
     assert_eq!((status, &answer["ok"]), (200, &json!(false)));
     assert!(answer["answer"].as_str().unwrap().contains("404"), "{answer}");
-    // tries do not count as deliveries
+    // test notifications do not count as deliveries
     let status: Value = serde_json::from_str(&daemon.console("/api/notices").text()).unwrap();
     assert_eq!(status["channels"][0]["failing_since"], Value::Null);
 }

@@ -1,4 +1,4 @@
-//! `kill -9`, and what outlives a graceful stop.
+//! `kill -9`, and the data that survives a graceful stop.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,12 +39,12 @@ fn every_answered_403_has_its_event_after_kill_9() {
         daemon.program.kill();
         stop.store(true, Ordering::Relaxed);
         clients.into_iter().for_each(|client| client.join().unwrap());
-        // the journal alone is enough for the commands ...
+        // the journal alone suffices for the commands ...
         let exported: BTreeSet<String> = daemon.exported().into_iter().collect();
         assert!(answered.lock().unwrap().is_subset(&exported));
         daemon.start_again();
     }
-    // ... and the store has them all, once each
+    // ... and the store contains each event exactly once
     let answered = answered.lock().unwrap();
     assert!(answered.len() >= 900);
     let exported = daemon.exported();

@@ -1,4 +1,4 @@
-//! `monban up --demo`, and the three lines that it tells its user to try.
+//! `monban up --demo`, and the three lines that it suggests to its user.
 
 use std::process::{Command, Output};
 
@@ -6,7 +6,7 @@ use testkit::process::{Program, folder, is_root};
 
 use crate::support::{BINARY, stderr, stdout};
 
-/// The demonstration takes fixed ports, so it gets a network of its own.
+/// A demonstration in its own network namespace, because it uses fixed ports.
 struct Demo {
     program: Program,
     folder: tempfile::TempDir,
@@ -26,7 +26,7 @@ impl Demo {
         Self { program, folder }
     }
 
-    /// Runs a line of shell where the demonstration is.
+    /// Runs a line of shell in the demonstration's network.
     fn shell(&self, line: &str) -> Output {
         let pid = self.program.pid().to_string();
         Command::new("nsenter").args(["--net", "--target", &pid, "sh", "-c", line]).output().unwrap()
@@ -57,18 +57,18 @@ fn the_three_lines_do_what_they_promise() {
         assert!(shown.contains(&format!("\n  {rule} ")), "{rule} is not in {shown}");
     }
 
-    // the site is there, and as careless as it says
+    // the site answers, and is vulnerable as it says
     let page = stdout(&demo.shell("curl -s 'http://localhost:8080/?name=<i>Eve'"));
     assert!(page.contains("<p>Hello, <i>Eve!</p>"), "{page}");
     let health = stdout(&demo.shell("curl -s http://localhost:8600/healthz"));
     assert!(health.contains("\"status\":\"ok\""), "{health}");
 
-    // a second one beside it says what is in its way
+    // a second demonstration reports the port conflict
     let second = demo.shell(&format!("{BINARY} up --demo"));
     assert_eq!(second.status.code(), Some(3));
     assert!(stderr(&second).contains("127.0.0.1:8600"), "{}", stderr(&second));
 
-    // and nothing of it stays
+    // no file remains
     assert!(demo.program.terminate().success());
     let left: Vec<_> = std::fs::read_dir(demo.folder.path())
         .unwrap()

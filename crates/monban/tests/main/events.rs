@@ -1,4 +1,4 @@
-//! The commands that look at events, with events of fixed identifiers and times, compared with files in `snapshots/`.
+//! The commands that show events, with fixed identifiers and times, compared with files in `snapshots/`.
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
@@ -40,7 +40,7 @@ fn durations() -> Durations {
     Durations { total_us: 1234, phases_us: [100, 200, 30, 40, 5], ..Durations::default() }
 }
 
-/// One of each action, with what is awkward to show.
+/// Returns one event of each action, with values that are hard to display.
 fn events() -> Vec<Event> {
     let rule = |id, message: &str, severity, variable: &str, value: &str| MatchedRule {
         id,
@@ -130,7 +130,7 @@ fn events() -> Vec<Event> {
     .into()
 }
 
-/// The folder of the command line's tests, with these events: three in the store, one in the journal yet.
+/// Creates the folder of the command line tests with these events: three in the store, one only in the journal.
 fn with_events() -> tempfile::TempDir {
     let folder = folder();
     let data = folder.path().join("data");
@@ -202,7 +202,7 @@ fn every_command_with_events() {
         let output = command(&folder, arguments).output().unwrap();
         compare(&here("tests/snapshots").join(format!("{name}.txt")), &told(arguments, &output));
     }
-    // the one that is hardest to show
+    // the event that is hardest to display
     let second = events()[1].id.to_string();
     let output = command(&folder, &["events", "show", &second]).output().unwrap();
     compare(
@@ -242,14 +242,14 @@ fn an_exported_file_is_private_whole_and_replaces_the_former() {
     let found: Vec<Event> = lines.lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect();
     assert_eq!(found, events().into_iter().rev().collect::<Vec<_>>());
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    // nothing else is left in the folder, and what is no file is written to
+    // no other file remains in the folder, and the command writes directly to a special file
     let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with(".tmp")));
     let output = command(&folder, &["events", "export", "-o", "/dev/stdout"]).output().unwrap();
     assert_eq!(stdout(&output), lines);
 }
 
-/// Runs it with standard output and error on a terminal of so many columns; what the terminal gets.
+/// Runs a command with standard output and error on a terminal of `columns` columns. Returns the terminal's output.
 fn on_terminal(folder: &tempfile::TempDir, arguments: &[&str], columns: u16) -> String {
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -266,7 +266,7 @@ fn on_terminal(folder: &tempfile::TempDir, arguments: &[&str], columns: u16) -> 
         .spawn()
         .unwrap();
     let mut found = Vec::new();
-    // ends with an error once nobody has the other side open
+    // ends with an error once the other side is closed
     let _ = std::fs::File::from(terminal).read_to_end(&mut found);
     assert!(child.wait().unwrap().success());
     String::from_utf8(found).unwrap().replace("\r\n", "\n")

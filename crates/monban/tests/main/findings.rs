@@ -1,4 +1,4 @@
-//! `monban doctor` and `monban explain`: what they say, and their exit codes.
+//! Output and exit codes of `monban doctor` and `monban explain`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ fn doctor_reports_findings_of_configuration_and_daemon() {
     assert_eq!(well.status.code(), Some(0), "{}{}", stdout(&well), stderr(&well));
     assert!(stdout(&well).ends_with("monban.toml: no findings; the daemon runs\n"), "{}", stdout(&well));
 
-    // A damaged file that was moved aside is an error until somebody acknowledges it.
+    // A damaged file that was moved aside is an error until it is acknowledged.
     std::fs::write(daemon.folder.path().join("data/events.db.damaged-1"), "x").unwrap();
     let damaged = daemon.command(&["doctor"]);
     let shown = stdout(&damaged);
@@ -36,7 +36,7 @@ fn doctor_reports_findings_of_configuration_and_daemon() {
     let explained = stdout(&daemon.command(&["explain", "store.moved_aside"]));
     assert!(explained.contains("  here: now: ") && explained.contains("events.db.damaged-1"), "{explained}");
 
-    // Faults of the configuration are findings, too; the running daemon still answers.
+    // Faults of the configuration are also findings; the running daemon still answers.
     std::fs::write(daemon.folder.path().join("rules.conf"), "SecRule ARGS \"@nonsense\" \"id:1\"\n").unwrap();
     let faulty = daemon.command(&["doctor", "--json"]);
     let json: Value = serde_json::from_str(&stdout(&faulty)).unwrap();
@@ -86,7 +86,7 @@ fn explain_answers_lines_codes_and_rules_from_arguments_and_standard_input() {
         command.arg("explain").args(arguments).arg("--config").arg(&config);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // a text that is refused is not read to its end
+        // a refused text is not read to its end
         let _ = child.stdin.take().unwrap().write_all(input);
         child.wait_with_output().unwrap()
     };

@@ -1,4 +1,4 @@
-//! The classic check: the curl line of the README, with the Core Rule Set.
+//! The classic check: the curl line of the README with the Core Rule Set.
 
 use std::process::Command;
 
@@ -34,7 +34,7 @@ fn the_classic_attack_is_blocked_and_shown() {
             text(&monban.command(&["events", "list", "--json", "--rule", "941100", "--outcome", "blocked"]));
         let event = event::Event::from_json(listed.trim().as_bytes()).unwrap();
         assert_eq!(event.request().unwrap().target(), TARGET.as_bytes());
-        // filters that the event does not pass
+        // filters that the event does not match
         for filter in [["--rule", "1"], ["--outcome", "passed"], ["--until", "1h"], ["--client", "192.0.2.1"]]
         {
             let listed = text(&monban.command(&["events", "list", "--json", filter[0], filter[1]]));
@@ -55,7 +55,7 @@ fn the_classic_attack_is_blocked_and_shown() {
     assert!(metrics.contains("action=\"blocked\""), "{metrics}");
     assert!(metrics.contains("\nmonban_degraded 0\n"), "{metrics}");
     assert!(metrics.ends_with("# EOF\n") && metrics.matches("# EOF").count() == 1, "{metrics}");
-    // and when the daemon is gone
+    // the same without a daemon
     assert!(monban.terminate().success());
     look(&monban);
 }

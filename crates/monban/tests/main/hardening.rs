@@ -1,4 +1,4 @@
-//! Files, sockets and starts that others could make trouble with.
+//! Files, sockets and starts with which other users could cause trouble.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// All that lies in a folder.
+/// Visits everything in a folder.
 fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -131,7 +131,7 @@ fn f23_a_reload_that_hangs_does_not_hold_up_commands_nor_the_end() {
     std::fs::remove_file(&rules).unwrap();
     let made = Command::new("mkfifo").arg(&rules).status().unwrap();
     assert!(made.success());
-    // Nobody writes to it: reading the rules takes for ever.
+    // No process writes to it, so reading the rules takes forever.
     let mut reload = Command::new(BINARY)
         .args(["reload", "--config"])
         .arg(daemon.config())

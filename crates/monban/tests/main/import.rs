@@ -1,4 +1,4 @@
-//! `monban events import`: every form of a log, twice, damaged, with and without a daemon.
+//! `monban events import`: every log format, twice, damaged, with and without a daemon.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::support::{BINARY, Daemon, stderr, stdout};
 
 const PROCESS: Process = Process { pid: 1, tid: 1, utc_offset_seconds: 9 * 3600 };
 
-/// A blocked request, as ModSecurity 2 would report it; the number is in its path, its time and its unique id.
+/// Returns a blocked request as ModSecurity 2 would report it. Its path, time and unique id contain the number.
 fn event(number: u64) -> Event {
     let time = Timestamp::from_micros(1_795_424_686_454_636 + number.cast_signed() * 1000);
     let evidence = RequestEvidence {
@@ -54,7 +54,7 @@ fn parts() -> AuditParts {
     AuditParts::new("ABCFHZ").unwrap()
 }
 
-/// As another sensor writes it: monban's own identifiers would be kept.
+/// Returns an entry as another sensor writes it, because monban would keep its own identifiers.
 fn foreign(entry: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(entry).unwrap();
     text.replace("Producer: monban/", "Producer: ModSecurity for Apache/")
@@ -66,7 +66,7 @@ fn entry(number: u64) -> Vec<u8> {
     foreign(serial(&event(number), &parts(), PROCESS))
 }
 
-/// The events are of a fixed day, which lies further back every day.
+/// A configuration without retention, because the events are of a fixed day in the past.
 const CONFIG: &str = "data_dir = \"data\"\nnode = \"gate\"\n[retention]\ndays = 0\n";
 
 struct Folder(tempfile::TempDir);
@@ -93,7 +93,7 @@ impl Folder {
         run(&self.path().join("monban.toml"), arguments, b"")
     }
 
-    /// The summary of an import.
+    /// Returns the summary of an import.
     fn import(&self, arguments: &[&str]) -> Value {
         summary(&self.run(&[&["events", "import", "--json"], arguments].concat()))
     }
@@ -121,7 +121,7 @@ fn summary(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
-/// events, new, known, missing, damaged
+/// Returns the counts of events: all, new, known, missing, damaged.
 fn counts(summary: &Value) -> [u64; 5] {
     ["events", "new", "known", "missing", "damaged"].map(|key| summary[key].as_u64().unwrap())
 }
@@ -144,7 +144,7 @@ fn each_event_is_stored_once_with_its_secrets_taken_out() {
     assert_eq!(newest.request().unwrap().line, event(599).request().unwrap().line);
     let text = newest.to_json();
     assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
-    // Again, and in other forms; of another sensor they are other events.
+    // Again, and in other formats. From another sensor they are different events.
     assert_eq!(counts(&folder.import(&[&path, "--sensor", "web3"])), [600, 0, 600, 0, 0]);
     let json: Vec<u8> =
         (0..601).flat_map(|number| foreign(json(&event(number), &parts(), PROCESS).into_bytes())).collect();
@@ -171,13 +171,13 @@ fn compressed_logs_and_standard_input() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&log).unwrap();
     let gzip = gzip.finish().unwrap();
-    // Rotated logs are sometimes joined: several members.
+    // Rotated logs are sometimes concatenated: several gzip members.
     let path = folder.write("audit.log.gz", &[&gzip[..], &gzip].concat());
     assert_eq!(counts(&folder.import(&[&path])), [10, 5, 5, 0, 0]);
     let config = folder.path().join("monban.toml");
     let output = run(&config, &["events", "import", "--json", "-"], &[log, entry(7)].concat());
     assert_eq!(counts(&summary(&output)), [6, 1, 5, 0, 0]);
-    // Cut off within the compression.
+    // Truncated within the compressed data.
     let path = folder.write("cut.gz", &gzip[..gzip.len() - 20]);
     let cut = folder.import(&[&path]);
     assert_eq!(cut["damaged"], 2, "{cut}");
@@ -197,7 +197,7 @@ fn concurrent_logs_by_index_and_by_folder() {
             &IndexEntry { path: &path, size: bytes.len() as u64, md5: &"0".repeat(32) },
             PROCESS,
         );
-        // One was sent by mlogc already, one is damaged.
+        // mlogc has already sent one entry, and one is damaged.
         match number {
             4 => {}
             7 => drop(folder.write(&format!("store{path}"), b"--1a2b3c4d-A--\nnothing")),
@@ -211,7 +211,7 @@ fn concurrent_logs_by_index_and_by_folder() {
     assert_eq!(counts(&found), [18, 18, 0, 1, 3]);
     let told = found["files"][0]["damage"].to_string();
     assert!(told.contains("cut off") && told.contains("must not name files outside its folder"), "{told}");
-    // The folder itself; and the index that lies in it.
+    // The folder itself, and the index in it.
     assert_eq!(counts(&folder.import(&[&storage]))[..3], [18, 0, 18]);
     let beside = folder.write("store/index.log", lines.as_bytes());
     assert_eq!(counts(&folder.import(&[&beside]))[..3], [18, 0, 18]);
@@ -235,7 +235,7 @@ fn damage_is_told_with_file_and_offset() {
     ] {
         assert!(text.contains(&line), "{line}\n{text}");
     }
-    // The form of a file that is no audit log at all, and one that is not there.
+    // The format of a file that is not an audit log, and a missing file.
     let binary = folder.write("binary", &[0, 159, 146, 150].repeat(100_000));
     let output = folder.run(&["events", "import", &binary]);
     assert_eq!(output.status.code(), Some(1));
@@ -247,19 +247,19 @@ fn damage_is_told_with_file_and_offset() {
     let missing = folder.run(&["events", "import", "/nowhere/audit.log"]);
     assert_eq!(missing.status.code(), Some(3));
     assert!(stdout(&missing).contains("No such file"), "{}", stdout(&missing));
-    // The log of an mlogc that was given a Serial log.
+    // The log of an mlogc that received a Serial log.
     let mlogc: String = ["A", "B", "Z"].map(|part| format!("[Mon Nov 23 08:55:16 2026] [3] [1/0] Invalid entry (failed to match regex): --1a2b3c4d-{part}--\n")).concat();
     let output = folder.run(&["events", "import", &folder.write("mlogc-error.log", mlogc.as_bytes())]);
     assert!(stdout(&output).contains("set `SecAuditLogType Concurrent`"), "{}", stdout(&output));
     assert!(stdout(&output).contains("docs/user/modsecurity.md"), "{}", stdout(&output));
 }
 
-/// The rest is imported all the same, and the exit code says that there is more.
+/// Tests that the rest is imported, and that the exit code reports unread files.
 #[test]
 fn what_cannot_be_read_ends_nothing_and_is_told() {
     let folder = Folder::new();
     let good = folder.write("logs/good.log", &entry(0));
-    // Too many links, which no rights help against; and folders within folders without an end.
+    // Too many links, which fail even for root, and deeply nested folders.
     let deep = format!("logs/{}", "d/".repeat(40));
     folder.write(&format!("{deep}deep.log"), &entry(1));
     let looped = folder.path().join("looped.log");
@@ -285,7 +285,7 @@ fn what_cannot_be_read_ends_nothing_and_is_told() {
     assert_eq!(folder.run(&["events", "import", &index, &good]).status.code(), Some(3));
 }
 
-/// A line of an index that names this file.
+/// Returns a line of an index that names this file.
 fn indexed(path: &str) -> String {
     format!(
         "h 1.2.3.4 - - [23/Nov/2026:09:04:54 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\" id \"-\" {path} 0 1 \
@@ -355,7 +355,7 @@ fn d20_neither_a_given_log_nor_an_index_opens_anything_but_files() {
     }
 }
 
-/// A FIFO where a log should be, and an index that names one, hold up neither another watch nor the end.
+/// Tests that a FIFO in place of a log, and an index that names a FIFO, delay neither another watch nor the stop.
 #[test]
 fn d20_what_blocks_stops_neither_other_watches_nor_the_end() {
     let upstream = testkit::Reflector::start();
@@ -372,7 +372,7 @@ fn d20_what_blocks_stops_neither_other_watches_nor_the_end() {
     testkit::process::fifo(&at("late"));
     let exported = || daemon.exported().len();
     wait_until("the event of the good log", Duration::from_secs(60), || exported() == 1);
-    // The event of a line that was written behind the one that names the FIFO.
+    // The event of the line after the one that names the FIFO.
     std::fs::write(at("second"), entry(1)).unwrap();
     let lines = [indexed("/entry"), indexed("/second")].concat();
     std::fs::write(at("index"), lines).unwrap();
@@ -382,7 +382,8 @@ fn d20_what_blocks_stops_neither_other_watches_nor_the_end() {
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
-/// Of an entry that was cut off, what can be read is stored; whole and cut it is one event.
+/// Tests that the readable part of a truncated entry is stored, and that the truncated and the complete entry are one
+/// event.
 #[test]
 fn a_cut_entry_is_stored_as_far_as_it_goes() {
     let folder = Folder::new();
@@ -414,7 +415,8 @@ fn a_daemon_that_runs_takes_the_import() {
     assert!(exported.contains(&own));
 }
 
-/// A log of 1 GB of each kind of nonsense would take a test too long; what is kept does not depend on the length.
+/// Tests the memory use of a long log. 1 GB of each kind of nonsense would take too long, and memory does not depend on
+/// the length.
 #[test]
 fn a_long_log_needs_little_memory() {
     let folder = Folder::new();
@@ -430,7 +432,7 @@ fn a_long_log_needs_little_memory() {
     file.write_all(&entry(1)).unwrap();
     drop(file);
     let mut command = Command::new("/bin/sh");
-    // 300 MB of address space; the file has 128 MB and would not fit twice beside the program
+    // 300 MB of address space: the file has 128 MB, and two copies would not fit beside the program
     command.args(["-c", "ulimit -v 400000; exec \"$0\" \"$@\"", BINARY, "events", "import", "--json"]);
     let output = command.arg(&path).arg("--config").arg(folder.path().join("monban.toml")).output().unwrap();
     assert_eq!(summary(&output)["events"], 1, "{}", stdout(&output));

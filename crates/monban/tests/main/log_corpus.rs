@@ -1,4 +1,5 @@
-//! The audit logs of the real programs, in every version and form, under time zones and locales: each is read to the same event.
+//! Audit logs of the real programs in every version and format, in several time zones and locales. Each log yields the
+//! same event.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,16 +13,16 @@ use testkit::{Apache, Reflector, apache, client, wait_until};
 
 use crate::support::{BINARY, stderr, stdout};
 
-/// West and east of Greenwich, also by half and quarter hours.
+/// Time zones west and east of Greenwich, including half and quarter hours.
 const ZONES: [&str; 5] = ["America/New_York", "America/St_Johns", "Asia/Tokyo", "Asia/Kathmandu", "UTC"];
-/// Languages whose months have other names.
+/// Locales whose months have other names.
 const LOCALES: [&str; 3] = ["C.UTF-8", "de_DE.UTF-8", "ja_JP.UTF-8"];
 
-/// Settings and a rule of the kind that every version takes.
+/// Settings and a rule that every version accepts.
 const RULES: &str = "SecRequestBodyAccess On\nSecAuditEngine RelevantOnly\nSecAuditLogRelevantStatus ^403$\n\
     SecAuditLogParts ABFHZ\nSecRule ARGS:a \"@streq evil\" \"id:77,phase:2,deny,status:403,log,auditlog,msg:'m'\"\n";
 
-/// Locales made of Debian's sources of them, for LOCPATH: none has to be installed on this machine.
+/// Builds locales from Debian's locale sources, for LOCPATH, so that this machine needs no installed locales.
 fn locales() -> tempfile::TempDir {
     let made = folder("monban-locales-");
     std::fs::set_permissions(made.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -39,7 +40,7 @@ struct Made {
     what: String,
     log: PathBuf,
     storage: Option<PathBuf>,
-    /// Before and after the request.
+    /// The times before and after the request.
     between: (Timestamp, Timestamp),
 }
 
@@ -47,7 +48,7 @@ fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// The event of the log, by the real command where it is Concurrent, by the reader otherwise.
+/// Returns the event of the log. Uses the real command for a Concurrent log and the reader otherwise.
 fn events(made: &Made) -> Vec<Event> {
     let Some(storage) = &made.storage else {
         let mut events = Vec::new();
@@ -86,7 +87,7 @@ fn judge(made: &Made) {
     let request = event.request().unwrap();
     assert_eq!(request.line, "GET /?a=evil HTTP/1.1".into(), "{what}");
     assert!(request.rules.iter().any(|rule| rule.id == 77), "{what}: {:?}", request.rules);
-    // libmodsecurity's times are whole seconds.
+    // libmodsecurity writes times in whole seconds.
     let (before, after) = made.between;
     let before = Timestamp::from_micros(before.as_micros() - 1_500_000);
     assert!((before..=after).contains(&event.time), "{what}: {} is not in {before} to {after}", event.time);
@@ -102,16 +103,16 @@ fn ask(address: std::net::SocketAddr, log: &Path) -> (Timestamp, Timestamp) {
                 || is_index(&log) && log.ends_with(b"\n")
         })
     });
-    // Entries of JSON and Concurrent logs have the time at which they are written.
+    // Entries of JSON and Concurrent logs have the time of their write.
     (before, now())
 }
 
-/// Whether it is an index with a line.
+/// Returns whether a log is an index with a line.
 fn is_index(log: &[u8]) -> bool {
     log.windows(5).any(|window| window == b" md5:")
 }
 
-/// Makes the logs of one zone with both programs.
+/// Creates the logs of one zone with both programs.
 fn make(zone: &str, locale: &str, locales: &Path) -> Vec<Made> {
     let environment: Vec<(String, String)> =
         [("TZ", zone), ("LC_ALL", locale), ("LANG", locale), ("LOCPATH", &locales.display().to_string())]
@@ -160,7 +161,7 @@ fn make(zone: &str, locale: &str, locales: &Path) -> Vec<Made> {
         }
     }
     made.iter().for_each(judge);
-    // The folder goes with its logs, which have been judged.
+    // The folder and its logs, which have been checked, are deleted.
     drop(home);
     made
 }

@@ -1,4 +1,4 @@
-//! The whole binary, end to end, with real sockets, files and signals.
+//! End-to-end tests of the whole binary with real sockets, files and signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports its failure by panicking")]
 
 mod certificates;

@@ -1,4 +1,4 @@
-//! Whatever clients send, memory stays bounded and the documented answer comes.
+//! Memory stays bounded regardless of the clients' input, and the documented answer comes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use testkit::client;
 
 use crate::support::{Daemon, RULES, swallowing_upstream};
 
-/// Kibibytes that the daemon may have had at most. A debug build with a handful of rules starts at about 20 MiB.
+/// Largest peak memory of the daemon in kibibytes. A debug build with a handful of rules starts at about 20 MiB.
 const BOUND: u64 = 200 * 1024;
 
 fn post(headers: &str, body: &[u8]) -> Vec<u8> {
@@ -27,7 +27,7 @@ fn ten_thousand_slow_connections() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     assert!(limit.maximum.is_none_or(|files| files > 10_500), "this test needs 10,500 open files");
     let upstream = Reflector::start();
-    // one client holds at most as many as are left for others
+    // one client holds at most as many connections as are left for others
     let extra =
         "[limits]\nconnections = 30000\nconnections_per_client = 20000\n[timeouts]\nheader = \"10m\"\n";
     let daemon = Daemon::start(upstream.address(), None, extra);
@@ -40,7 +40,7 @@ fn ten_thousand_slow_connections() {
     assert_eq!(daemon.get("/").status, 200);
     assert_eq!(daemon.get("/?q=attack").status, 403);
     assert!(daemon.peak_memory() < BOUND, "{} KiB", daemon.peak_memory());
-    // and each of them is served when it gets there
+    // and each connection is served in its turn
     for stream in slow.iter_mut().step_by(1000) {
         stream.write_all(b"x\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -88,7 +88,7 @@ fn oversized_and_hostile_requests() {
     let megabyte = "h".repeat(1 << 20);
     let multipart = "Content-Type: multipart/form-data; boundary=b\r\n";
     let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
-    // each entity is ten of the one before: a gigabyte in all
+    // each entity is ten times the previous one: a gigabyte in total
     let entities: String = (1..10)
         .map(|number| {
             let before = format!("&e{};", number - 1).repeat(10);
@@ -118,7 +118,7 @@ fn oversized_and_hostile_requests() {
         ("deep JSON", post(json, "[".repeat(4 << 20).as_bytes()), 400),
         ("a million parameters", post(form, "a=1&".repeat(1_000_000).as_bytes()), 400),
         ("an attack among a thousand", post(form, ("a=1&".repeat(900) + "b=attack").as_bytes()), 403),
-        // bodies are judged as they are, not decompressed: nothing grows
+        // rules judge bodies without decompression, so nothing grows
         ("a gzip bomb", post("Content-Encoding: gzip\r\nContent-Type: text/plain\r\n", &bomb), 200),
         ("an ordinary form", post(form, b"a=1"), 200),
     ];

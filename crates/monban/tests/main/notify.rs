@@ -1,4 +1,4 @@
-//! Being told: the daemon, a receiver in Slack's place, and a real Postfix.
+//! Notifications of the daemon, with a receiver in place of Slack, and a real Postfix.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn notices(daemon: &Daemon) -> Value {
     serde_json::from_str(&daemon.console("/api/notices").text()).unwrap()
 }
 
-/// The text of one block of a Slack message.
+/// Returns the text of one block of a Slack message.
 fn block(request: &testkit::receiver::Request, number: usize) -> String {
     request.json()["blocks"][number]["text"]["text"].as_str().unwrap().to_owned()
 }
@@ -65,7 +65,7 @@ fn ten_thousand_attacks_are_one_message_one_digest_and_one_mail() {
     let mut daemon = Daemon::start(upstream.address(), None, &configuration("1d"));
     attack(&daemon, 5000);
     assert!(block(&slack.wait_for(1)[0], 0).contains("blocked: An attack (1) on test from 127.0.0.1"));
-    // the notice is on its way out of the queue before the process ends
+    // the notice has left the queue before the process ends
     wait_until("its record", PATIENCE, || notices(&daemon)["channels"][0]["sent"] == 1);
     daemon.program.kill();
     daemon.start_again();
@@ -77,7 +77,7 @@ fn ten_thousand_attacks_are_one_message_one_digest_and_one_mail() {
     wait_until("all to be counted", PATIENCE, || waiting(&daemon) == [9_999, 10_000]);
     assert_eq!((slack.requests().len(), postfix.mails().len()), (1, 0));
 
-    // a shorter span ends the windows that are open; links lead to [console] url where [notify] has no address of its own
+    // a shorter interval ends the open windows; links use [console] url if [notify] has no URL
     let mut text = std::fs::read_to_string(daemon.config()).unwrap();
     for (old, new) in [
         ("digest = \"1d\"", "digest = \"1s\""),
@@ -146,7 +146,7 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
     let json: Value = serde_json::from_str(&status(&["--json"])).unwrap();
     assert_eq!(json["channels"][0]["lost_events"], 1);
 
-    // the test is sent from the command, by all channels or those that are named
+    // the command sends the test notification itself, by all channels or by the named ones
     bad.answer(&["HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"]);
     let output = daemon.command(&["notify", "test"]);
     assert_eq!(output.status.code(), Some(4));
@@ -169,7 +169,7 @@ fn wrong_channels_are_told_with_everything_else_and_change_nothing() {
     let output = daemon.command(&["notify", "status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: no channel is configured"));
-    attack(&daemon, 1); // before there is a channel: never told
+    attack(&daemon, 1); // before a channel exists: never reported
 
     let text = std::fs::read_to_string(daemon.config()).unwrap();
     let write = |more: &str| std::fs::write(daemon.config(), format!("{text}{more}")).unwrap();
@@ -184,13 +184,13 @@ fn wrong_channels_are_told_with_everything_else_and_change_nothing() {
         assert!(said.contains("no.url: No such file"), "{said}");
         assert!(said.contains("notify.rule[0].channels: there is no channel `opps`; known: ops"), "{said}");
     }
-    // a template's fault has its place in the file and its line in the template
+    // a template fault has its location in the file and its line in the template
     write("[[notify.rule]]\nname = \"r\"\nbody = \"\"\"\n{{ count }}\n{{ cuont }}\n\"\"\"\n");
     let said = stderr(&daemon.command(&["check"]));
     assert!(said.contains("monban.toml:"), "{said}");
     assert!(said.contains("line 2 of the template: undefined value"), "{said}");
 
-    // the first channel comes with a reload, and goes with another one
+    // the first channel starts with a reload, and ends with another one
     write(&format!("[[notify.webhook]]\nname = \"hook\"\nurl = \"{}\"\n", receiver.url()));
     assert!(daemon.command(&["reload"]).status.success());
     attack(&daemon, 1);

@@ -1,4 +1,5 @@
-//! Presets of sites, with the programs that they are for: Git and a WebDAV server behind a gate that blocks by the Core Rule Set.
+//! Presets of sites with the programs that they are for: Git and a WebDAV server behind a gate that blocks with the
+//! Core Rule Set.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +13,7 @@ use testkit::{Monban, Reflector};
 
 use crate::support::BINARY;
 
-/// Apache with Git over HTTP at /git/ and WebDAV at /dav/, both in `folder`/data.
+/// Starts Apache with Git over HTTP at /git/ and WebDAV at /dav/, both in `folder`/data.
 fn apache(folder: &Path) -> (Program, SocketAddr) {
     let address = free_address();
     let data = shared_folder(folder, "data");
@@ -44,7 +45,7 @@ fn apache(folder: &Path) -> (Program, SocketAddr) {
     (program, address)
 }
 
-/// Apache's children may run as another user.
+/// Makes a folder accessible to all, because Apache's children may run as another user.
 fn open_to_all(folder: &Path) {
     let output = Command::new("chmod").args(["-R", "a+rwX"]).arg(folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -78,7 +79,7 @@ fn done(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// curl's status; `-` and what it read for a failure.
+/// Returns curl's status, or `-` and the received data after a failure.
 fn curl(arguments: &[&str]) -> String {
     let output = Command::new("curl")
         .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*"])
@@ -87,7 +88,7 @@ fn curl(arguments: &[&str]) -> String {
     done(output.expect("curl; install the Debian package curl"))
 }
 
-/// Bytes that no compression makes fewer.
+/// Returns incompressible bytes.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -131,7 +132,7 @@ fn a9_git_pushes_and_clones_50_mb_behind_the_core_rule_set() {
     done(git(path, &["clone", "-q", &url(&gate), "copy"]));
     assert_eq!(head(&path.join("copy")), head(&work));
     assert!(std::fs::read(path.join("copy/big.bin")).unwrap() == noise(50_000_000));
-    // many small objects: negotiation is compressed by git
+    // many small objects: git compresses the negotiation
     for number in 0..60 {
         done(git(&work, &["commit", "-q", "--allow-empty", "-m", &number.to_string()]));
     }
@@ -162,7 +163,7 @@ fn a9_webdav_works_behind_the_core_rule_set() {
     let folder = testkit::process::folder("monban-dav-");
     let (_apache, upstream) = apache(folder.path());
     let file = folder.path().join("upload");
-    // what rules would find in a file is none of their business
+    // content of a file that must not trigger rules
     let leak =
         b"<?php system($_GET['x']); ?> ORA-00933 <script>alert(1)</script> union select 1 from users--";
     let content = [&leak[..], &noise(20_000_000)].concat();
@@ -237,7 +238,7 @@ fn a9_rules_list_shows_a_preset_of_the_configuration() {
     assert!(shown.contains("ctl:requestBodyAccess=Off"), "{shown}");
 }
 
-/// The decision of the Core Rule Set on a request, with a preset or none.
+/// Returns the decision of the Core Rule Set on a request, with or without a preset.
 fn decision(preset: &str, arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let engine = folder.path().join("engine.conf");
@@ -265,7 +266,7 @@ fn a9_nextcloud_and_wordpress_do_what_they_do_every_day() {
     let author = "Cookie: wordpress_logged_in_0a1b=x";
     let post = r#"{"title":"T","content":"<p onclick=\"x()\">a</p><script>alert(1)</script>"}"#;
     let password = "user=a&password=1'+union+select+1,2+from+users--";
-    // preset, request, whether it passes with the preset; without one none passes
+    // preset, request, whether it passes with the preset; without a preset none passes
     let cases: &[(&str, &[&str], bool)] = &[
         ("nextcloud", &["http://a/remote.php/dav/files/me/", "-X", "PROPFIND"], true),
         (

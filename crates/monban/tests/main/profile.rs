@@ -1,4 +1,4 @@
-//! `monban rules profile`: what it counts. What it takes is another thing on every machine, and not compared.
+//! Counts of `monban rules profile`. Its times differ on every machine and are not compared.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ fn profile(folder: &std::path::Path, arguments: &[&str]) -> String {
     stdout(&output)
 }
 
-/// The rules' ids with how often each was evaluated and matched.
+/// Returns the rules' ids with their numbers of evaluations and matches.
 fn rules(profile: &Value) -> Vec<(u64, u64, u64)> {
     let number = |value: &Value| value.as_u64().unwrap();
     let rules = profile["rules"].as_array().unwrap().iter();
@@ -44,7 +44,7 @@ fn counts_of_files_and_folders() {
     assert_eq!((json["requests"].as_u64(), json["judged"].as_u64()), (Some(3), Some(9)));
     let unusable = json["unusable"].as_array().unwrap();
     assert!(unusable.len() == 1 && unusable[0].as_str().unwrap().starts_with("ambiguous.http: "), "{json}");
-    // rule 1 ends both attacks; what it and rule 2 look for is not in the third request
+    // rule 1 ends both attacks; the third request lacks the targets of rules 1 and 2
     assert_eq!(rules(&json), [(1, 6, 6), (2, 0, 0), (3, 3, 0)]);
     let first = json["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == 1).unwrap();
     assert_eq!((first["line"].as_u64(), first["prefilter"].as_bool()), (Some(8), Some(true)));
@@ -68,7 +68,7 @@ fn counts_of_files_and_folders() {
     );
     assert!(text.contains("and 1 rules that took less"), "{text}");
 
-    // rules that only detect end no phase
+    // rules in detection mode end no phase
     let json: Value = serde_json::from_str(&profile(
         folder.path(),
         &["requests", "--rules", "rules.conf", "-n", "1", "--mode", "detect", "--json"],

@@ -1,4 +1,4 @@
-//! Another configuration without a restart.
+//! A change of the configuration without a restart.
 
 use testkit::Reflector;
 use testkit::client::Connection;
@@ -29,7 +29,7 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
     // the connection has stayed open
     assert_eq!(ask("/?q=assault"), 406);
 
-    // wrong rules, a wrong configuration, another data folder: refused, and all stays
+    // wrong rules, a wrong configuration, another data folder: all are refused, and nothing changes
     std::fs::write(&rules, "SecRule ARGS \"@rx (\" \"id:1,deny\"\nSecRulee\n").unwrap();
     let output = daemon.command(&["reload"]);
     assert_eq!(output.status.code(), Some(4));
@@ -52,7 +52,7 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
         assert_ne!(wrong, config);
         std::fs::write(daemon.config(), &wrong).unwrap();
         let output = if message.starts_with("data_dir:") {
-            // the command would look for the daemon in the other folder
+            // the command would look for the daemon in the other data folder
             daemon.program.signal(rustix::process::Signal::HUP);
             testkit::wait_until("the log to tell", std::time::Duration::from_secs(60), || {
                 daemon.program.stderr().contains(message)
@@ -67,7 +67,7 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
     assert_eq!(ask("/?q=assault"), 406);
     assert!(daemon.program.stderr().contains("cannot reload; the former configuration stays in force"));
 
-    // HUP does the same, and the logs are opened anew
+    // HUP does the same, and the logs are reopened
     let log = daemon.folder.path().join("error.log");
     std::fs::rename(&log, daemon.folder.path().join("error.log.1")).unwrap();
     std::fs::write(daemon.config(), &config).unwrap();

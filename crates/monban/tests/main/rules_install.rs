@@ -1,4 +1,4 @@
-//! `monban rules install`, with archives made of Debian's modsecurity-crs and signed by Debian's gpg.
+//! `monban rules install` with archives built from Debian's modsecurity-crs and signed with Debian's gpg.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ const RULES: &str = "/usr/share/modsecurity-crs/rules";
 const SETUP: &str = "/etc/modsecurity/crs/crs-setup.conf";
 const ENGINE: &str = "SecRuleEngine On\nSecRequestBodyAccess On\n";
 
-/// A key, made for the test.
+/// A key that the test generates.
 struct Signer(tempfile::TempDir);
 
 impl Signer {
@@ -58,12 +58,12 @@ impl Signer {
 
 impl Drop for Signer {
     fn drop(&mut self) {
-        // The agent that gpg has started.
+        // Stop the agent that gpg started.
         let _ = Command::new("gpgconf").arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).status();
     }
 }
 
-/// A release of this version made of the installed rules, each changed by `change`; none leaves a file out.
+/// Builds a release of this version from the installed rules. `change` edits each file, or omits it with none.
 fn archive(folder: &Path, version: &str, change: impl Fn(&str, String) -> Option<String>) -> PathBuf {
     let top = folder.join(format!("coreruleset-{version}"));
     std::fs::create_dir_all(top.join("rules")).unwrap();
@@ -118,14 +118,14 @@ impl Gate {
         self.run(&[&["rules", "install", &archive.display().to_string()], arguments].concat())
     }
 
-    /// The files of the rules in use.
+    /// Returns the files of the rules in use.
     fn rules(&self) -> String {
         let output = self.run(&["rules", "show", "941100"]);
         assert!(output.status.success(), "{}", stderr(&output));
         stdout(&output)
     }
 
-    /// Contents of the folder of releases.
+    /// Returns the contents of the folder of releases.
     fn releases(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path().join("data/crs")) else { return Vec::new() };
         let mut names: Vec<String> =
@@ -169,7 +169,7 @@ fn a9_a_signed_release_is_installed_used_and_taken_back() {
     let installed = json(&gate.install(&first, &["--key", &key, "--json"]));
     assert_eq!((&installed["switched"], &installed["reloaded"]), (&true.into(), &false.into()));
     assert!(gate.rules().contains("/crs/3.3.8/rules/"), "{}", gate.rules());
-    // One entry is another, and nothing else.
+    // Only one entry has changed.
     let pattern =
         format!("\"{}/data/crs/current/rules/*.conf\"", gate.path().canonicalize().unwrap().display());
     let expected = before.replace(&format!("\"{RULES}/*.conf\""), &pattern);

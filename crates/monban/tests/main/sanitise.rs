@@ -1,4 +1,4 @@
-//! `sanitise…` actions hide in every log and in every file, what ModSecurity 2.9.7 hides and more.
+//! `sanitise…` actions hide values in every log and file: the same values as ModSecurity 2.9.7, and more.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use testkit::{Reflector, client};
 
 use crate::support::{Daemon, stdout};
 
-/// Rules, the requests that meet them, what must be hidden, and whether ModSecurity hides it in parts B, C and F of its audit log.
+/// Rules, matching requests, the values to hide, and whether ModSecurity hides them in parts B, C and F of its audit
+/// log.
 struct Case {
     rules: &'static str,
     request: (&'static str, &'static str, &'static str),
     hidden: &'static [&'static str],
-    /// Files outside it, which must stay.
+    /// Values that must stay visible.
     shown: &'static [&'static str],
     by_modsecurity: bool,
 }
@@ -28,7 +29,7 @@ const CASES: &[Case] = &[
         shown: &["Yq1plain"],
         by_modsecurity: true,
     },
-    // A rule that matches late hides all the same.
+    // A rule that matches late also hides values.
     Case {
         rules: "SecAction \"id:1,phase:5,pass,nolog,sanitiseArg:hue,sanitiseRequestHeader:X-Foo,sanitiseResponseHeader:X-Seen\"\n",
         request: ("?hue=Zq2query&x=1", "X-Foo: Zq2header\r\n", "hue=Zq2form&seen=Yq2plain"),
@@ -70,7 +71,7 @@ const MULTIPART: &str = "--b\r\nContent-Disposition: form-data; name=\"hue\"\r\n
     Content-Disposition: form-data; name=\"seen\"\r\n\r\nYq7plain\r\n--b--\r\n";
 const JSON: &str = r#"{"a":{"hue":"Zq8\u006ason"},"l":["Zq8list",7],"seen":"Yq8plain"}"#;
 
-/// Bodies of other types, with what hides them.
+/// Bodies of other types, with the actions that hide their values.
 const BODIES: &[(&str, &str, &str, &[&str], &str)] = &[
     (
         "SecAction \"id:1,phase:2,pass,nolog,sanitiseArg:hue\"\n",
@@ -104,7 +105,7 @@ fn rules(own: &str) -> String {
     )
 }
 
-/// All that the daemon writes of one request: files of the data folder, logs, and what commands print.
+/// Returns all output of the daemon about one request: files of the data folder, logs, and the output of commands.
 fn told(own: &str, request: &str) -> String {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "[access_log]\npath = \"access.log\"\n");
@@ -153,7 +154,7 @@ fn a5_sanitise_hides_in_all_that_is_written() {
     }
 }
 
-/// The parts that ModSecurity sanitises.
+/// Returns the parts that ModSecurity sanitises.
 fn sanitised_parts(log: &str) -> String {
     let parts = log.split("\n--").filter(|part| {
         let letter = part.find("-B--").or(part.find("-C--")).or(part.find("-F--"));

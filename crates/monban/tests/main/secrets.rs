@@ -8,7 +8,7 @@ use testkit::{Monban, Reflector, client};
 pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // the control socket is no file to read
+        // skip the control socket, which is not a readable file
         if path.is_dir() {
             files(&path, found);
         } else if path.is_file() {
@@ -60,14 +60,14 @@ fn secrets_reach_no_file() {
         let response = client::exchange(monban.address(), request.as_bytes()).unwrap();
         assert_eq!(response.status, 403, "{request}");
     }
-    // so that the store and its index hold them, too
+    // so that the store and its index contain the requests, too
     testkit::wait_until("the store", std::time::Duration::from_secs(60), || {
         let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let health = client::exchange(monban.console(), health.as_bytes()).unwrap().text();
         health.contains(&format!("\"ingested\":{}", requests.len()))
     });
     assert!(monban.terminate().success());
-    // the store compresses its events: written out, they are searched like the other files
+    // the store compresses its events, so its export is searched like the other files
     let export = std::process::Command::new(testkit::monban::binary())
         .args(["events", "export", "--output", "exported.jsonl", "--config"])
         .arg(monban.config_file())
@@ -80,7 +80,7 @@ fn secrets_reach_no_file() {
     let mut leaks = Vec::new();
     for path in found {
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-        // The search finds what is there: journal, export and logs hold the attack itself in plain text.
+        // The search works: journal, export and logs contain the attack in plain text.
         if text.contains("alert(document.cookie)") {
             with_evidence.push(path.file_name().unwrap().to_string_lossy().into_owned());
         }

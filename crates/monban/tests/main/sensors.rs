@@ -16,14 +16,14 @@ use crate::support::{BINARY, Daemon, stderr, stdout};
 const PASSWORD: &str = "s3cret:with-colon";
 const GUIDE: &str = include_str!("../../../../docs/user/modsecurity.md");
 
-/// The block of the guide that begins with this comment.
+/// Returns the block of the guide that begins with this comment.
 fn block(comment: &str) -> &'static str {
     let blocks = GUIDE.split("```").skip(1).step_by(2);
     let mut found = blocks.filter_map(|block| block.split_once('\n')?.1.strip_prefix(comment));
     found.next().unwrap_or_else(|| panic!("no block {comment} in the guide"))
 }
 
-/// The guide's configuration of monban, mlogc and Apache, with this machine's addresses and folders in place of its own.
+/// The guide's configuration of monban, mlogc and Apache, with the addresses and folders of this machine.
 struct Setup {
     root: tempfile::TempDir,
     receiver: std::net::SocketAddr,
@@ -63,7 +63,7 @@ impl Setup {
     }
 }
 
-/// Files below a folder.
+/// Counts the files below a folder.
 fn undelivered(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| if entry.path().is_dir() { undelivered(&entry.path()) } else { 1 }).sum()
@@ -82,7 +82,7 @@ fn exported(daemon: &Daemon) -> Vec<Event> {
     stdout(&output).lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect()
 }
 
-/// The numbers of the attacks, as the events' paths tell them.
+/// Returns the numbers of the attacks from the events' paths.
 fn numbers(events: &[Event]) -> Vec<usize> {
     let number = |event: &Event| {
         let path = String::from_utf8(event.request()?.path().to_vec()).ok()?;
@@ -111,14 +111,14 @@ fn mlogc_delivers_every_event_exactly_once_while_monban_is_killed_ten_times() {
                     let number = sent.fetch_add(1, Ordering::Relaxed);
                     let answer = client::exchange(address, attack(number).as_bytes()).unwrap();
                     assert_eq!(answer.status, 403);
-                    // a steady load, that a test machine can bear
+                    // a steady load that a test machine can handle
                     std::thread::sleep(Duration::from_millis(40));
                 }
             })
         })
         .collect();
     for round in 0..KILLS {
-        // Each time it has taken something of this round before it is killed.
+        // Each time, the daemon has stored events of this round before it is killed.
         let before = exported(&daemon).len();
         wait_until(
             &format!("round {round}: more events; {}", setup.mlogc_error()),
@@ -143,8 +143,8 @@ fn mlogc_delivers_every_event_exactly_once_while_monban_is_killed_ten_times() {
         assert!(event.request().unwrap().rules.iter().any(|rule| rule.id == 949_110));
         assert!(!event.to_json().contains("hunter2"));
     }
-    // An answer that a kill swallowed makes mlogc send again; told 409, it forgets the entry and leaves its file. What is
-    // left makes no doubles, and what is in flight still is answered by then or will be.
+    // An answer that a kill interrupts makes mlogc send again. After a 409 it forgets the entry and leaves its file.
+    // The remaining files cause no duplicates, and entries in flight have been or will be answered.
     let data = setup.root.path().join("mlogc/data");
     let left = undelivered(&data);
     let output =
@@ -186,7 +186,7 @@ fn mlogc_delivers_over_tls() {
     assert_eq!(client::exchange(apache.address(), attack(7).as_bytes()).unwrap().status, 403);
     wait_until("the event", Duration::from_secs(60), || !exported(&daemon).is_empty());
     assert_eq!(numbers(&exported(&daemon)), [7]);
-    // who does not speak TLS gets no answer
+    // a client that does not speak TLS gets no answer
     let plain = format!(
         "PUT /rpc/auditLogReceiver HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n",
         setup.receiver
@@ -218,7 +218,7 @@ fn a_serial_log_given_to_mlogc_is_found_out() {
     );
 }
 
-/// The events of a log, by `monban events import`.
+/// Returns the events of a log from `monban events import`.
 fn imported(log: &Path, arguments: &[&str]) -> Vec<Event> {
     let home = folder("monban-import-");
     let config = home.path().join("monban.toml");
@@ -234,7 +234,7 @@ fn imported(log: &Path, arguments: &[&str]) -> Vec<Event> {
     run(&["events", "export"]).lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect()
 }
 
-/// What every sensor tells of the attack.
+/// Checks the attack's event, which every sensor reports in the same way.
 fn judge(what: &str, events: &[Event]) {
     let [event] = events else { panic!("{what}: {} events", events.len()) };
     assert_eq!((event.node.as_str(), event.outcome), ("web3", Outcome::Blocked), "{what}");

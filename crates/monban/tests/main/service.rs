@@ -1,4 +1,4 @@
-//! What a service manager sees: readiness, one daemon for one folder, the files that it leaves.
+//! The daemon's behaviour for a service manager: readiness, one daemon per folder, the files that it leaves.
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -26,7 +26,7 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
         String::from_utf8_lossy(&state[..length]).into_owned()
     };
     assert_eq!(receive(), "READY=1");
-    // what is ready, serves
+    // a ready daemon serves requests
     assert_eq!(daemon.get("/").status, 200);
     assert!(program.terminate().success());
     assert_eq!(receive(), "STOPPING=1");
@@ -39,7 +39,7 @@ fn a_second_daemon_with_the_same_folder_is_refused() {
     let data = daemon.folder.path().join("data");
     let pid = format!("{}\n", daemon.program.pid());
     let file = || std::fs::read_to_string(data.join("monban.pid")).unwrap_or_default();
-    // the gate accepts connections a moment before the file is there
+    // the gate accepts connections a moment before the pid file exists
     testkit::wait_until("the pid file", Duration::from_secs(60), || file() == pid);
     let second = daemon.command(&["up"]);
     assert_eq!(second.status.code(), Some(3));
@@ -48,7 +48,7 @@ fn a_second_daemon_with_the_same_folder_is_refused() {
         "{}",
         stderr(&second)
     );
-    // the first one is unharmed, socket and pid file included
+    // the first daemon is unharmed, including its socket and pid file
     assert_eq!(daemon.get("/?q=attack").status, 403);
     assert_eq!(file(), pid);
     assert!(daemon.command(&["reload"]).status.success());

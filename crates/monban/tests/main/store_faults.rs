@@ -1,4 +1,4 @@
-//! A store that is locked or damaged and a disk that is full: the gate serves, says so, and loses nothing.
+//! A locked or damaged store and a full disk: the gate serves requests, reports the problem, and loses no event.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn f22_damaged() {
     daemon.wait_health("\"ingested\":11");
     assert_has_all(&daemon, &ids);
     assert!(daemon.program.stderr().contains("moved aside"), "{}", daemon.program.stderr());
-    // The problem lasts over a restart, until it is acknowledged.
+    // The problem survives a restart until it is acknowledged.
     daemon.wait_health("store.moved_aside");
     assert!(daemon.program.terminate().success());
     daemon.start_again();
@@ -63,7 +63,7 @@ fn f22_damaged() {
     assert!(names.filter(|name| name.starts_with("events.db.") && !name.ends_with('m')).count() >= 1);
 }
 
-/// A small file system of its own; unmounted when dropped.
+/// A small file system, which is unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -77,7 +77,7 @@ impl SmallDisk {
         Self(folder)
     }
 
-    /// An ext4 in a file, which has no room for an index or a name where a tmpfs still has.
+    /// Mounts an ext4 file system in a file. It has no room for an index or a name where a tmpfs still has.
     fn mount_ext4(megabytes: u64) -> Self {
         assert!(testkit::process::is_root(), "this test mounts a loop device and so must run as root");
         let folder = testkit::process::folder("monban-disk-");
@@ -94,7 +94,7 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Fills it up; returns the file that does.
+    /// Fills the disk. Returns the file that does so.
     fn fill(&self) -> std::path::PathBuf {
         use std::io::Write;
         let filler = self.path().join("filler");
@@ -108,7 +108,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // lazily, for whoever still has a file open
+        // lazily, because a process may still have a file open
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
@@ -148,13 +148,13 @@ fn full() {
     daemon.wait_health("\"status\":\"ok\"");
     assert_has_all(&daemon, &ids);
     let said = daemon.program.stderr();
-    // each kind once
+    // each kind is logged once
     assert_eq!(said.matches("refused to web1: not stored: ").count(), 1, "{said}");
     assert_eq!(said.matches("refused to 127.0.0.1: unknown sensor or wrong password").count(), 1, "{said}");
     drop(daemon);
 }
 
-/// Sends what an mlogc sends; the status of the answer.
+/// Sends an entry as mlogc does. Returns the status of the answer.
 fn send_entry(receiver: SocketAddr, credentials: &str) -> u16 {
     let body = "--b503c954-A--\n[23/Nov/2026:08:55:16.151222 +0000] id1 203.0.113.7 33428 192.0.2.1 443\n\
                 --b503c954-B--\nGET / HTTP/1.1\n\n--b503c954-Z--\n";
@@ -166,7 +166,7 @@ fn send_entry(receiver: SocketAddr, credentials: &str) -> u16 {
     testkit::client::exchange(receiver, request.as_bytes()).unwrap().status
 }
 
-/// `up` in the daemon's folder, which is to end by itself: its exit code and messages.
+/// Runs `up` in the daemon's folder, which must fail. Returns its exit code and messages.
 fn start_fails(daemon: &Daemon) -> (Option<i32>, String) {
     let output = Command::new(BINARY).args(["up", "--config"]).arg(daemon.config()).output().unwrap();
     (output.status.code(), stderr(&output))
@@ -210,7 +210,7 @@ fn full_at_start(disk: &SmallDisk) {
     daemon.wait_health("\"ingested\":1");
     assert!(daemon.program.terminate().success());
     let filler = disk.fill();
-    // Also with what a crash leaves, and without: the gate serves, and says what it goes without.
+    // With and without the leftovers of a crash, the gate serves requests and reports the missing functions.
     daemon.start_again();
     let health = daemon.health();
     assert_eq!(health["status"], "degraded", "{health}");
@@ -225,7 +225,7 @@ fn full_at_start(disk: &SmallDisk) {
     daemon.wait_health("\"status\":\"ok\"");
     ids.push(daemon.attack("after"));
     assert_has_all(&daemon, &ids);
-    // What it went without is there now.
+    // The missing functions are available now.
     assert!(daemon.console("/api/events").text().contains("attack-after"));
     assert!(daemon.program.terminate().success());
 }

@@ -1,4 +1,4 @@
-//! A daemon in a folder of its own, with whatever configuration a case needs.
+//! A daemon in its own folder, with the configuration that a test needs.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use testkit::process::Program;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_monban");
 
-/// One rule that blocks, and the settings that body tests need.
+/// One blocking rule, and the settings that tests of bodies need.
 pub const RULES: &str = r#"SecRuleEngine On
 SecRequestBodyAccess On
 SecRequestBodyLimit 8388608
@@ -33,7 +33,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// With [`RULES`] before `upstream`; `extra` is TOML at the end.
+    /// Starts a daemon with [`RULES`] before `upstream`. `extra` is TOML at the end of the configuration.
     pub fn start(upstream: SocketAddr, data_dir: Option<&Path>, extra: &str) -> Self {
         let folder = testkit::process::folder("monban-e2e-");
         let (address, console) = (free_address(), free_address());
@@ -62,7 +62,7 @@ impl Daemon {
         response.unwrap_or_else(|error| panic!("{target}: {error}\n{}", self.program.stderr()))
     }
 
-    /// Sends an attack; its event's id, from the block page.
+    /// Sends an attack. Returns its event's id from the block page.
     pub fn attack(&self, text: &str) -> String {
         let response = self.get(&format!("/?q=attack-{text}"));
         assert_eq!(response.status, 403);
@@ -75,7 +75,7 @@ impl Daemon {
         serde_json::from_slice(&response.body).unwrap()
     }
 
-    /// Waits until the health, as text, holds this.
+    /// Waits until the text of the health response contains `what`.
     pub fn wait_health(&self, what: &str) {
         testkit::wait_until(&format!("{what} in {}", self.health()), Duration::from_secs(60), || {
             self.health().to_string().contains(what)
@@ -86,7 +86,7 @@ impl Daemon {
         Command::new(BINARY).args(arguments).arg("--config").arg(self.config()).output().unwrap()
     }
 
-    /// Identifiers of all events, as `events export` tells them.
+    /// Returns the identifiers of all events from `events export`.
     pub fn exported(&self) -> Vec<String> {
         let output = self.command(&["events", "export", "--json"]);
         assert!(output.status.success(), "{}", stderr(&output));
@@ -96,7 +96,7 @@ impl Daemon {
             .collect()
     }
 
-    /// What the console answers to a script that may read.
+    /// Returns the console's response to a script with read permission.
     pub fn console(&self, target: &str) -> Response {
         let token = self.command(&["console", "token", "--name", "test", "--scope", "read"]);
         assert!(token.status.success(), "{}", stderr(&token));
@@ -105,7 +105,7 @@ impl Daemon {
         client::exchange(self.console, request.as_bytes()).unwrap()
     }
 
-    /// Kibibytes of memory that the daemon has had at most.
+    /// Returns the daemon's peak memory in kibibytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -125,7 +125,7 @@ pub fn request(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
-/// The event's id on a block page.
+/// Returns the event's id on a block page.
 pub fn event_id(response: &Response) -> String {
     let text = response.text();
     let id = text.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next());
@@ -140,7 +140,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// An upstream that reads whatever comes, keeps nothing, and answers each connection once its request has ended.
+/// Starts an upstream that reads and discards everything, and answers each connection once its request has ended.
 pub fn swallowing_upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! From a blocked request to an exclusion and back, through the console's API and the commands.
+//! A blocked request, its exclusion and the undo, through the console's API and the commands.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn post(address: SocketAddr, path: &str, body: &str) -> client::Response {
     client::exchange(address, &form(path, body, "")).unwrap()
 }
 
-/// A console, and a token with which one may tune there.
+/// A console, and a token with permission to tune.
 #[derive(Clone)]
 struct Console {
     address: SocketAddr,
@@ -53,7 +53,7 @@ impl Console {
     }
 }
 
-/// Asks the console; status and JSON.
+/// Sends a request to the console. Returns status and JSON.
 fn api(console: &Console, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
     let response = console.ask(method, path, &body).unwrap();
@@ -98,7 +98,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert_eq!(blocked.status, 403);
     let event = event_id(&blocked);
 
-    // what the event suggests
+    // the proposals for the event
     let path = format!("/api/events/{event}/exclusions");
     wait_until("the event", Duration::from_secs(60), || api(console, "GET", &path, None).0 == 200);
     let found = get(console, &path);
@@ -116,13 +116,13 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     );
     assert!(rule["comment"].as_str().unwrap().starts_with('#') && rule["phase"] == 2, "{rule}");
 
-    // what it would change
+    // the changes that it would cause
     let seen = replay(console, &json!({"add": narrowest, "filter": "outcome=blocked", "event": event}));
     assert_eq!(seen["now_pass"][0]["event"], event.as_str(), "{seen}");
     assert_eq!((&seen["slips_through_count"], &seen["changed"]), (&json!(0), &json!(0)));
     assert!(seen["sample_of_passed"].as_u64().unwrap() >= 1);
 
-    // the rules that block are not for exclusion; nor does anything go without a reason
+    // the blocking rules cannot be excluded, and an exclusion needs a reason
     let change = |version: &str, add: &[Value], remove: &[u64], reason: &str| {
         let new =
             json!({"version": version, "add": add, "remove": remove, "reason": reason, "expires_days": 30});
@@ -133,7 +133,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
         assert_eq!(wrong(rule, "because").0, 422, "{rule}");
     }
     assert_eq!(wrong(942_100, " ").0, 422);
-    // none is made if one is refused
+    // one refusal refuses all
     let both = [json!({"rule": 942_100}), json!({"rule": 949_110})];
     assert_eq!(change(&version(console), &both, &[], "because").0, 422);
     assert_eq!(get(console, "/api/exclusions")["exclusions"], json!([]));
@@ -156,7 +156,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert_eq!((&odd[1]["id"], &odd[1]["warnings"]), (&json!(80_000), &warnings));
     assert_eq!(odd[2]["refused"]["error"]["en"], "Exclusion 80000 already excludes the same.");
 
-    // applied as one change, with the ids that were shown; two browsers
+    // applied as one change, with the ids that were shown, from two browsers
     let first_version = found["version"].as_str().unwrap();
     let with_event = |mut exclusion: Value| {
         exclusion["event"] = json!(event);
@@ -182,7 +182,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
         (&twice["code"], &twice["values"]["id"]),
         (&json!("tuning.exclusion_exists"), &json!("80000"))
     );
-    // what is excluded is not proposed again
+    // an excluded rule is not proposed again
     let again = get(console, &path);
     assert_eq!(again["narrowest"], json!([]), "{again}");
     assert_eq!(again["in_force"].as_array().unwrap().len(), narrowest.len(), "{again}");
@@ -190,7 +190,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
         (&again["proposals"][0]["in_force"], &again["version"]),
         (&json!(80_000), &json!(version(console)))
     );
-    // one in the place of another
+    // one exclusion replaces another
     let edited = change(&version(console), &add[..1], &[80_000], "other words");
     assert_eq!(
         (edited.0, &edited.1["exclusions"][0]["id"]),
@@ -218,7 +218,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert!(list.contains("exclusions.conf:"), "{list}");
     assert!(gate.command(&["check"]).status.success());
 
-    // killed, and edited by hand meanwhile
+    // killed, and edited by hand in the meantime
     gate.kill();
     let file = gate.folder().join("data/exclusions.conf");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -243,7 +243,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert_eq!(first["number"], 1);
     assert!(first["diff"].as_str().unwrap().lines().all(|line| line.starts_with('+')), "{first}");
 
-    // removed and brought back; all undone at once
+    // removed and restored; then all changes are undone at once
     let remove = format!("/api/exclusions/80000?version={}", version(console));
     assert_eq!(api(console, "DELETE", &remove, None).0, 200);
     assert_eq!(get(console, "/api/history")["changes"][0]["what"], "removed");
@@ -255,7 +255,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert_eq!(get(console, "/api/exclusions")["exclusions"], json!([]));
     let now = std::fs::read_to_string(&file).unwrap();
     assert!(now.starts_with("# mine, at the top\n\n") && now.ends_with("\n# and at the end"), "{now}");
-    // the sample is on disk, for nobody else, and without secrets
+    // the sample is on disk, private, and without secrets
     assert_eq!(post(address, "/comment", "text=hello&password=s3cr3t").status, 200);
     gate.terminate();
     let sample = gate.folder().join("data/passed.jsonl");
@@ -345,7 +345,7 @@ fn the_commands_do_the_same() {
     assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
     let made: Value = serde_json::from_str(&stdout(&made)).unwrap();
     assert_eq!(made["made"], json!([80_000]));
-    // the daemon has taken it
+    // the daemon has applied it
     assert_eq!(daemon.get("/?q=attack-1").status, 200);
     assert_eq!(daemon.get("/?z=attack-1").status, 403);
     let console = &Console::of(&daemon);
@@ -369,7 +369,7 @@ fn the_commands_do_the_same() {
         (&as_it_is["still_blocked"], &as_it_is["not_replayed"]["not_reproduced"]),
         (&json!(1), &json!(1))
     );
-    // the sampled request that passed by the exclusion, and the one for which it was made
+    // the sampled request that passed because of the exclusion, and the request for which it was made
     let without: Value = serde_json::from_str(&replay(&["--without", "80000", "--json"])).unwrap();
     assert_eq!((&without["changed"], &without["newly_blocked_count"]), (&json!(1), &json!(2)), "{without}");
     let other = daemon.folder.path().join("other.conf");
@@ -402,7 +402,7 @@ fn exclusions_that_hinder_the_rules_are_not_written() {
     std::fs::write(&rules, crate::support::RULES).unwrap();
     assert_eq!(api(console, "GET", "/api/rules/77", None).0, 404);
     assert_eq!(api(console, "GET", "/api/replays/77", None).0, 404);
-    // a replay tells what is wrong with rule files, so not of any file
+    // a replay reports errors in rule files, so it must not read arbitrary files
     let owner = &Console::with(&daemon, "admin");
     std::fs::write(daemon.folder.path().join("wrong.conf"), "SecRulee").unwrap();
     for (file, expected) in [
@@ -427,7 +427,7 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
     let (address, console) = (daemon.address, &Console::of(&daemon));
-    // clients are told by a trusted proxy
+    // a trusted proxy reports the clients' addresses
     let config = std::fs::read_to_string(daemon.config()).unwrap();
     std::fs::write(daemon.config(), format!("trusted_proxies = [\"127.0.0.1/32\"]\n{config}")).unwrap();
     let rules = "SecRuleEngine On\nSecRequestBodyAccess On\n\
@@ -500,7 +500,7 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     assert_eq!(ask("192.0.2.1", "/comment", "text=it's"), 200);
     assert_eq!(ask("192.0.2.1", "/comment", "text=<script>"), 403);
     assert_eq!(ask("198.51.100.9", "/page1", "q='"), 403);
-    // it stays so over a reload, and is undone like any change
+    // it survives a reload and is undone like any change
     assert_eq!(set("detect").0, 200);
     assert!(daemon.command(&["reload"]).status.success());
     assert_eq!(ask("192.0.2.1", "/comment", "text=<script>"), 200);

@@ -1,11 +1,12 @@
-//! An upstream that fails: the documented answer, an event that says why, and a gate that goes on.
+//! A failing upstream: the documented answer, an event with the reason, and a gate that continues.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use crate::support::{Daemon, stderr, stdout};
 
-/// Reads each request's head, says `answer`, and closes; or, without an answer, says nothing and keeps the connection.
+/// Starts an upstream that reads each request's head, sends `answer` and closes. Without an answer, it stays silent and
+/// keeps the connection.
 fn upstream(answer: Option<&'static [u8]>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -51,7 +52,7 @@ fn each_fault_has_its_answer_and_its_event() {
         for _ in 0..times {
             assert_eq!(daemon.get("/").status, status, "{what}");
         }
-        // what is blocked never gets as far as that
+        // a blocked request never reaches the upstream
         assert_eq!(daemon.get("/?q=attack").status, 403, "{what}");
         let failed = daemon.command(&["events", "list", "--outcome", "failed", "--json"]);
         let failed = stdout(&failed);

@@ -1,4 +1,4 @@
-//! `monban rules`: what its commands share.
+//! `monban rules`: the code that its commands share.
 
 mod check;
 mod exclude;

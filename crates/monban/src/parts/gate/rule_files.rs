@@ -6,7 +6,7 @@ use super::config::GateConfig;
 use crate::failure::Failure;
 use crate::part::Context;
 
-/// The files that are given, or those of the configuration, with the exclusions before them.
+/// Returns the given files, or those of the configuration with the exclusions before them.
 pub fn files(given: &[String], context: &Context) -> Result<Vec<String>, Failure> {
     match given {
         [] => {

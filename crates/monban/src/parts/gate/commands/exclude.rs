@@ -44,7 +44,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Turns an error of tuning into the failure of a command.
+/// Converts an error of tuning to the failure of a command.
 pub fn failure(failure: TuningError) -> Failure {
     match failure {
         TuningError::NotFound(what) => Failure::NotFound(what),
@@ -57,7 +57,7 @@ pub fn failure(failure: TuningError) -> Failure {
     }
 }
 
-/// Who runs the command.
+/// Returns the name of the user who runs the command.
 fn author() -> String {
     let names = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let name =

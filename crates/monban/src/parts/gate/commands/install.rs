@@ -64,31 +64,31 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What came of it.
+/// The result of the command.
 #[derive(Debug, Serialize)]
 struct Outcome {
     version: Option<String>,
-    /// The version in use before.
+    /// The previous version.
     from: Option<String>,
-    /// Fingerprint of the key that signed; none for an unsigned archive.
+    /// Fingerprint of the signing key; none for an unsigned archive.
     signed_by: Option<String>,
     warnings: Vec<String>,
-    /// Requests that were judged by both.
+    /// Requests that both rule sets judged.
     replayed: u64,
     report: Report,
-    /// Why it is not used although it loads.
+    /// The reason why the release is not used although it loads.
     not_switched: Option<String>,
     switched: bool,
-    /// Whether the running daemon uses it already.
+    /// Whether the running daemon already uses it.
     reloaded: bool,
 }
 
-/// Where the rules are named.
+/// The places that name the rules.
 struct Place {
     releases: Releases,
     entries: Entries,
     number: usize,
-    /// Version of the present rules, as they name it.
+    /// Version of the present rules, as they state it.
     version: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Place {
         State { link: self.releases.current(), entry: self.entries.get(self.number).to_owned() }
     }
 
-    /// Has the link and the entry be so. The link first: an entry never points at nothing.
+    /// Sets the link and the entry. Sets the link first, so that the entry never points to a missing target.
     fn set(&self, state: &State) -> Result<(), Failure> {
         if let Some(version) =
             state.link.as_ref().filter(|link| self.releases.current().as_ref() != Some(link))
@@ -221,7 +221,7 @@ fn undo(
             )),
         });
     }
-    // The entry below the link names the release that the link is to point at again.
+    // The entry below the link names the release to which the link will point again.
     let link = last.before.link.as_deref();
     let rules = match link.filter(|_| last.before.entry == place.releases.pattern()) {
         Some(version) => place.releases.of(version).join("rules/*.conf"),
@@ -247,7 +247,7 @@ fn undo(
     Ok(outcome)
 }
 
-/// Loads the present rules and those of a pattern in their place, and judges what is stored by both.
+/// Loads the present rules, and those of a pattern in their place, and judges the stored requests with both.
 fn compare(config: &Config, place: &Place, rules: &Path, limit: u64) -> Result<(Report, u64), Failure> {
     let mut files = config.section::<GateConfig>().waf.rules.clone();
     if let Some(entry) = files.get_mut(place.number) {
@@ -265,7 +265,7 @@ fn compare(config: &Config, place: &Place, rules: &Path, limit: u64) -> Result<(
     replayed(config, &reader, replay, &Filter::default(), limit)
 }
 
-/// Why a release is not used without being told to.
+/// Returns the reasons why a release is not used without `--accept`.
 fn refusal(report: &Report) -> Option<String> {
     let mut why = Vec::new();
     if report.slips_through_count > 0 {
@@ -280,7 +280,8 @@ fn refusal(report: &Report) -> Option<String> {
     (!why.is_empty()).then(|| why.join(", "))
 }
 
-/// Writes what decides, notes it, and has a running daemon take it. What the daemon refuses is taken back.
+/// Sets the link and the entry, records the switch, and reloads a running daemon. Reverts the switch if the daemon
+/// refuses it.
 fn switch(
     config: &Config,
     place: &Place,
@@ -301,10 +302,10 @@ fn switch(
             Some("the former rules stay in force"),
         ) {
             Ok(_) => outcome.reloaded = true,
-            // A socket without a daemon: nobody has to be told.
+            // The socket has no daemon: no reload is needed.
             Err(Failure::Environment { .. }) => {}
             Err(refused) => {
-                // The text of the configuration is another by now.
+                // The text of the configuration has changed by now.
                 let entries = Entries::read(place.entries.path())?;
                 let now = Place {
                     releases: Releases::new(&config.host.data_dir),
@@ -323,7 +324,7 @@ fn switch(
     Ok(())
 }
 
-/// Settings of the user's set-up that this release does not know.
+/// Returns warnings about settings in the user's set-up that this release does not know.
 fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
     let mut found = false;

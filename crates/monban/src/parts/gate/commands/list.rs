@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the path is this one, or ends with it after a `/`.
+/// Returns whether the path equals `wanted`, or ends with it after a `/`.
 fn is_file(path: &str, wanted: &str) -> bool {
     path.strip_suffix(wanted.trim_start_matches("./"))
         .is_some_and(|before| before.is_empty() || before.ends_with('/'))

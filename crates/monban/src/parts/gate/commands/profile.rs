@@ -64,17 +64,17 @@ pub struct Arguments {
     filter: FilterOptions,
 }
 
-/// Requests of one profile; more are an error.
+/// Requests of one profile; more requests are an error.
 const MAX_REQUESTS: usize = 10_000;
 
-/// Bytes of all these requests; more are an error.
+/// Bytes of all these requests; more bytes are an error.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
-/// What is to be judged.
+/// The requests to judge.
 #[derive(Default)]
 struct Requests {
     usable: Vec<Request>,
-    /// Which could not be used, and why.
+    /// Unusable requests, and the reasons.
     unusable: Vec<String>,
     bytes: usize,
 }
@@ -97,7 +97,7 @@ impl Requests {
         Ok(())
     }
 
-    /// A file, or all files but hidden ones in a folder and those below it, in the order of their names.
+    /// Adds a file, or all files except hidden ones in a folder and its subfolders, in order of their names.
     fn add_path(&mut self, path: &Path) -> Result<(), Failure> {
         if !path.is_dir() {
             return self.add(&path.display().to_string(), &read(&path.to_string_lossy())?);
@@ -108,7 +108,7 @@ impl Requests {
             std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
-            // not through links to folders, which may lead in circles
+            // skip links to folders, which may form cycles
             let kind = entry.file_type().map_err(failed)?;
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             if !hidden && (kind.is_dir() || entry.path().is_file()) {
@@ -140,7 +140,7 @@ impl Requests {
     }
 }
 
-/// The request of an event as HTTP/1.1 sends it; its body is what was kept, and framed by its length.
+/// Returns the request of an event in HTTP/1.1 form, with the stored body and its Content-Length.
 fn raw_request(event: &Event) -> Option<Vec<u8>> {
     let request = event.request()?;
     let line = request.line.as_bytes();
@@ -186,16 +186,16 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What came of it.
+/// The result of a measurement.
 struct Measured {
     requests: usize,
-    /// Judged requests with all parts measured.
+    /// Judged requests of which all parts were measured.
     runs: u64,
-    /// Nanoseconds of each judged request while no part was measured; sorted.
+    /// Sorted times in nanoseconds of the judged requests of which no part was measured.
     times: Vec<u64>,
-    /// Nanoseconds of all of them while parts were measured.
+    /// Total time in nanoseconds of the requests of which all parts were measured.
     total: u64,
-    /// Always there: each transaction gives it back.
+    /// The profile, which is always present between transactions: each transaction returns it.
     profile: Option<Box<Profile>>,
 }
 
@@ -221,7 +221,7 @@ impl Measured {
         Self { requests: requests.len(), runs: times.len() as u64, times, total, profile }
     }
 
-    /// Microseconds that this percentage of the requests did not exceed.
+    /// Returns the time in microseconds that this percentage of the requests did not exceed.
     fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.times.len() * percent).div_ceil(100);
         self.times.get(rank.saturating_sub(1)).map_or(0.0, |nanos| micros(*nanos))
@@ -235,7 +235,7 @@ impl Measured {
         self.profile.iter().flat_map(|profile| profile.rules())
     }
 
-    /// By rule and number of the link.
+    /// Returns the costs of operators by rule and number of the link.
     fn operators(&self) -> impl Iterator<Item = ((RuleDescription<'_>, usize), Cost)> {
         let all = self.profile.iter().flat_map(|profile| profile.operators());
         all.map(|(rule, link, cost)| ((rule, link), cost))
@@ -245,7 +245,7 @@ impl Measured {
         self.profile.iter().flat_map(|profile| profile.chains())
     }
 
-    /// Nanoseconds of rules and of transformations.
+    /// Returns the nanoseconds of rules and of transformations.
     fn parts(&self) -> (u64, u64) {
         let rules = self.rules().map(|(_, cost)| cost.nanos).sum();
         (rules, self.chains().map(|(_, cost)| cost.nanos).sum())
@@ -384,7 +384,7 @@ impl Measured {
     }
 }
 
-/// Judges a request; the nanoseconds that it took, of which the profile, if there is one, tells the parts.
+/// Judges a request. Returns the time in nanoseconds; the profile, if any, contains the times of the parts.
 fn judge_once(
     rules: &Arc<RuleSet>,
     request: &Request,
@@ -413,12 +413,12 @@ fn judge_once(
     nanos
 }
 
-/// Nanoseconds since a time, 584 years at most.
+/// Returns the nanoseconds since `start`, at most 584 years.
 fn nanos_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Those that cost most first; of equal cost in their order.
+/// Sorts costs in descending order. Equal costs keep their order.
 fn by_time<T>(costs: impl Iterator<Item = (T, Cost)>) -> Vec<(T, Cost)> {
     let mut all: Vec<(T, Cost)> = costs.collect();
     all.sort_by_key(|(_, cost)| std::cmp::Reverse((cost.nanos, cost.count)));

@@ -48,7 +48,7 @@ pub struct Arguments {
     filter: FilterOptions,
 }
 
-/// Events that are read from the store at a time.
+/// Events that are read from the store at once.
 const PAGE: usize = 200;
 
 pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ fn absolute(files: &[String]) -> Result<Vec<String>, Failure> {
     files.iter().map(|file| Ok(std::path::absolute(file)?.display().to_string())).collect()
 }
 
-/// Replays stored events and the sample of passed requests. Also returns their number.
+/// Replays stored events and the sample of passed requests. Also returns the number of replayed requests.
 pub fn replayed(
     config: &Config,
     reader: &EventReader,
@@ -109,7 +109,7 @@ pub fn replayed(
     Ok((replay.finish(), done))
 }
 
-/// Writes what a replay found, at most `shown` requests of each kind.
+/// Writes the result of a replay, with at most `shown` requests of each kind.
 pub fn summary(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::io::Result<()> {
     let style = Style::of_stdout();
     let not = report.not_replayed;

@@ -78,26 +78,26 @@ pub enum RunMode {
     Block,
 }
 
-/// Bytes of a message that are read; more is an error.
+/// Bytes of a message that are read; a longer message is an error.
 const MAX_MESSAGE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub fn usage(message: impl Into<String>) -> Failure {
     Failure::Configuration(vec![message.into()])
 }
 
-/// What the gate answers by itself, whatever rules say.
+/// An answer of the gate itself, regardless of rules.
 pub struct Refusal {
     status: u16,
     reason: String,
-    /// Whether it answers before any rule is asked.
+    /// Whether the gate answers before it runs any rule.
     before_rules: bool,
 }
 
-/// All that there is to tell.
+/// The complete result of the command.
 struct Verdict {
     tx: Transaction,
     refusal: Option<Refusal>,
-    /// Bytes behind the request.
+    /// Bytes after the request.
     rest: usize,
 }
 
@@ -151,7 +151,7 @@ fn refused(error: &http1::Error) -> Refusal {
     Refusal { status: error.fault.status(), reason: error.to_string(), before_rules: false }
 }
 
-/// All phases, in the order and as far as the gate runs them.
+/// Runs all phases in the gate's order, and stops where the gate stops.
 pub fn judge(
     tx: &mut Transaction,
     request: &Request,
@@ -166,14 +166,14 @@ pub fn judge(
         _ => refusal,
     };
     tx.logging(now);
-    // what rules decided before it came to that is what the client gets
+    // an earlier decision of the rules is the client's answer
     refusal.filter(|_| tx.intervention().is_none())
 }
 
 fn judge_request(tx: &mut Transaction, request: &Request, now: Timestamp) -> Option<Refusal> {
     let head = &request.head;
     let refusal = request.refused.map(|error| Refusal {
-        // no version below 1.0 was ever written in a request line: that is malformed rather than unsupported
+        // no request line was ever written with a version below 1.0: it is malformed rather than unsupported
         status: if head.version().major == 0 { 400 } else { error.fault.status() },
         reason: error.to_string(),
         before_rules: !gateway::rules_may_see(error.fault),
@@ -197,7 +197,7 @@ fn judge_request(tx: &mut Transaction, request: &Request, now: Timestamp) -> Opt
             return Some(refused(fault));
         }
     }
-    // what it decides stands in the transaction
+    // the transaction contains the decision
     tx.request_body_done(now);
     refusal.or_else(|| body.fault.as_ref().map(refused))
 }
@@ -246,7 +246,7 @@ fn failed(error: &http1::Error) -> Refusal {
     Refusal { status: 502, reason: format!("response: {error}"), before_rules: false }
 }
 
-/// The response that is asked for; an error in its place where the upstream's bytes are none.
+/// Returns the requested response, or an error if the upstream's bytes are not a response.
 fn response(arguments: &Arguments, method: &[u8]) -> Result<Option<Result<Response, http1::Error>>, Failure> {
     if let Some(status) = arguments.response_status {
         let head = ResponseHead::new(status, Headers::new()).map_err(|fault| usage(fault.to_string()))?;
@@ -373,8 +373,8 @@ pub fn read(path: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The request as curl would send it: the target as written but for its spaces, Host, User-Agent, Accept, and for a body
-/// its type and length.
+/// Returns the request as curl would send it: the target as written except for its spaces, Host, User-Agent, Accept,
+/// and for a body its type and length.
 fn from_flags(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     let (_, rest) = arguments.request.split_once("://").unwrap_or_default();
     let rest = rest.split('#').next().unwrap_or_default();

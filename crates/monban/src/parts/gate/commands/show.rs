@@ -24,7 +24,8 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Up to three identifiers, those first that differ by the fewest typing errors, then by the least number; ascending.
+/// Returns up to three identifiers in ascending order. Prefers those with the fewest typing errors, then the smallest
+/// ones.
 fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
     let text = id.to_string();
     let mut ids: Vec<u64> = ids.collect();
