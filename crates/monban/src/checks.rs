@@ -21,7 +21,7 @@ pub struct Examined {
     pub faults: Vec<Located>,
     /// Errors that do not prevent a start: `monban check` reports them, and a start logs them.
     pub errors: Vec<Located>,
-    /// Oddities.
+    /// Suspicious settings.
     pub warnings: Vec<Located>,
 }
 

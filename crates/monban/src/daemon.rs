@@ -67,7 +67,7 @@ fn raise_file_limit() {
     }
 }
 
-/// The signals that the daemon handles. From their registration on they are queued for it.
+/// The signals that the daemon handles. A signal that arrives after the registration waits until the daemon handles it.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -9,8 +9,8 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::config::tests::{documented_keys, parse};
 
-/// Returns the user documentation with its texts, except generated files, which cannot be wrong, and the changelog,
-/// which contains old names.
+/// Returns the Markdown and service files with their texts. Omits generated files, which cannot be wrong, and the
+/// changelog, which contains old names.
 fn documents() -> Vec<(PathBuf, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut folders = vec![top.join("docs"), top.join("packaging")];
@@ -31,7 +31,7 @@ fn documents() -> Vec<(PathBuf, String)> {
     files.into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap())).collect()
 }
 
-/// Returns pieces of code with their first lines: spans between backticks, lines of blocks.
+/// Returns pieces of code with their starting line numbers: spans between backticks, lines of blocks.
 fn code(text: &str) -> Vec<(usize, String)> {
     let mut pieces = Vec::new();
     let mut fenced = false;
@@ -124,7 +124,7 @@ fn keys(code: &str) -> Vec<String> {
     found
 }
 
-/// Returns the TOML blocks of a text with their first lines.
+/// Returns the TOML blocks of a text with their starting line numbers.
 fn toml_blocks(text: &str) -> Vec<(usize, String)> {
     let mut blocks: Vec<(usize, String)> = Vec::new();
     let mut inside = false;

@@ -23,7 +23,7 @@ pub const EXIT_CODES: &[(u8, Declaration)] = &[
 table! {
     /// Exit codes as rows.
     pub EXIT_ROWS: Declaration {
-        /// 0
+        /// Exit code 0.
         SUCCESS = Declaration::new(
             "exit.success",
             Severity::Info,
@@ -31,7 +31,7 @@ table! {
             Text::new("The command is done. A closed output pipe is not an error.", "要求どおりに完了しました。出力先が閉じられた場合も含みます。"),
             Text::new("Nothing has to be done.", "対処は不要です。"),
         );
-        /// 1
+        /// Exit code 1.
         NOT_FOUND = Declaration::new(
             "exit.not_found",
             Severity::Notice,
@@ -39,7 +39,7 @@ table! {
             Text::new("No event, rule or code has that name, or a file to import contains no entry.", "指定したイベント、ルール、コードが存在しないか、取り込むファイルにエントリーがありません。"),
             Text::new("Check the id: the message names the nearest ones.", "ID を確認してください。近いものがメッセージに表示されます。"),
         );
-        /// 2
+        /// Exit code 2.
         USAGE = Declaration::new(
             "exit.usage",
             Severity::Error,
@@ -47,7 +47,7 @@ table! {
             Text::new("Each error is one line with its place.", "誤りごとに 1 行、位置とともに表示されます。"),
             Text::new("Correct the places, then run `monban check`.", "該当箇所を修正し、`monban check` を実行してください。"),
         );
-        /// 3
+        /// Exit code 3.
         ENVIRONMENT = Declaration::new(
             "exit.environment",
             Severity::Error,
@@ -55,7 +55,7 @@ table! {
             Text::new("A file or folder cannot be read or written, a port is taken, or the store is locked.", "ファイルやフォルダーを読み書きできないか、ポートが使用中か、ストアがロックされています。"),
             Text::new("Follow the `hint:` line.", "`hint:` の行に従ってください。"),
         );
-        /// 4
+        /// Exit code 4.
         REFUSED = Declaration::new(
             "exit.refused",
             Severity::Error,
@@ -63,7 +63,7 @@ table! {
             Text::new("The daemon did not reload, or did not do what the command asked; nothing has changed.", "デーモンが再読み込みまたは要求を拒否しました。何も変更されていません。"),
             Text::new("The message names the reason. `monban doctor` shows the state of the daemon.", "理由はメッセージにあります。`monban doctor` でデーモンの状態を確認できます。"),
         );
-        /// 5
+        /// Exit code 5.
         WARNINGS = Declaration::new(
             "exit.warnings",
             Severity::Warning,
@@ -71,7 +71,7 @@ table! {
             Text::new("The worst finding is a warning.", "検出した問題のうち最も重いものが警告です。"),
             Text::new("Read the findings; each names its cure.", "各問題の対処に従ってください。"),
         );
-        /// 6
+        /// Exit code 6.
         ERRORS = Declaration::new(
             "exit.errors",
             Severity::Error,
@@ -79,7 +79,7 @@ table! {
             Text::new("At least one finding is an error or worse.", "検出した問題にエラー以上のものがあります。"),
             Text::new("Read the findings; each names its cure.", "各問題の対処に従ってください。"),
         );
-        /// 101
+        /// Exit code 101.
         BUG = Declaration::new(
             "exit.bug",
             Severity::Critical,

@@ -60,8 +60,8 @@ pub trait Part: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Returns whether the part has something to do with this configuration, so that the daemon does not start for
-    /// nothing.
+    /// Returns whether this configuration gives the part any work. The check refuses a configuration that gives no part
+    /// any work.
     fn is_source(config: &Self::Config) -> bool {
         let _ = config;
         false
@@ -92,7 +92,7 @@ pub trait Part: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Running, Failure>> + Send;
 }
 
-/// The answers that `monban init` puts into a configuration.
+/// The values that `monban init` writes into a configuration.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The first site's upstream.
@@ -106,9 +106,9 @@ pub struct Setup {
 /// Lines of a configuration file. Commented keys begin with `#` alone, explanations with `# `.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
-    /// Keys outside tables.
+    /// Lines of keys outside tables.
     pub keys: String,
-    /// Tables.
+    /// Lines of tables.
     pub tables: String,
 }
 
@@ -124,7 +124,7 @@ impl Example {
 pub struct Remarks {
     /// Errors for `monban check`, such as a certificate that every client refuses.
     pub errors: Vec<Fault>,
-    /// Oddities.
+    /// Suspicious settings.
     pub warnings: Vec<Fault>,
 }
 

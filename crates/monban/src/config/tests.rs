@@ -13,7 +13,8 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
     }
 }
 
-/// Cases in `faults.txt`: TOML, a line `=>`, the messages, a line `----`. `{keys}` stands for the keys outside tables.
+/// Cases in `faults.txt`: TOML, a line `=>`, the messages, a line `----`. `{keys}` is a placeholder for the keys
+/// outside tables.
 const FAULTS: &str = include_str!("faults.txt");
 
 #[test]
@@ -73,7 +74,7 @@ fn paths_start_at_the_folder_of_the_file() {
     assert_eq!(config.host.node(), "monban");
 }
 
-/// Keys of the reference (`waf.rules`), which has them as `| `key` | type | default | …`, by section.
+/// Returns the keys of the reference (`waf.rules`), which lists them by section as `| `key` | type | default | …`.
 pub fn documented_keys() -> BTreeSet<String> {
     let reference = include_str!("../../../../docs/user/configuration.md");
     let mut section = String::new();
@@ -88,14 +89,15 @@ pub fn documented_keys() -> BTreeSet<String> {
     documented
 }
 
-/// The keys that a table takes, as serde names them when it meets a key that nothing has; none where the header is no table.
+/// Returns the keys of a table from serde's message about an unknown key, or none if `header` is not a table.
 fn known_keys(header: &str) -> Option<Vec<String>> {
     let faults = parse("a", format!("{header}\nzzzzzzzzzzzzzzzz = 1\n").as_bytes()).err()?;
     let list = faults.iter().find(|fault| fault.contains("unknown key `zzzzzzzzzzzzzzzz`"))?;
     Some(list.split_once("; known: ")?.1.split(", ").map(str::to_owned).collect())
 }
 
-/// Adds the keys of a table and of the tables in it: `waf.rules`. A table that the reference has as one key is one.
+/// Adds the keys of a table and of its subtables, such as `waf.rules`. A table that the reference lists as one key
+/// counts as one key.
 fn add_keys(
     header: &str,
     path: &str,
@@ -112,7 +114,7 @@ fn add_keys(
         let tables = [format!("{header}\n[{full}]"), format!("{header}\n[[{full}]]")];
         match tables.iter().find_map(|table| Some((table, known_keys(table)?))) {
             Some((table, keys)) => add_keys(table, &full, keys, documented, known),
-            // a choice of one or many, where serde does not name the keys
+            // one table or a list of tables: serde does not name the keys
             None if full == "listen.tls" => {
                 known.extend(["certificate", "key"].map(|key| format!("{full}.{key}")));
             }

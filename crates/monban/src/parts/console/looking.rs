@@ -11,7 +11,7 @@ use super::config::Keys;
 /// Opens the saved filters and the database of countries.
 ///
 /// # Errors
-/// A fault for each that cannot be read.
+/// If a file cannot be read; returns one fault for each.
 pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::Looking, Vec<Fault>> {
     match (filters(data_dir), keys.geoip()) {
         (Ok(filters), Ok(geoip)) => {

@@ -67,7 +67,7 @@ pub struct GateConfig {
     pub waf: WafConfig,
     /// Sockets to listen on.
     pub listen: Vec<ListenerConfig>,
-    /// Sites.
+    /// Sites to serve.
     pub site: Vec<SiteConfig>,
     forwarded_header: ForwardedHeader,
     ambiguous_path: AmbiguousPath,

@@ -39,15 +39,15 @@ use traffic::TrafficKeeper;
 table! {
     /// The kinds of request events. The receiver and the watched files record the same kinds.
     KINDS: EventKind {
-        /// [`Outcome::Blocked`](event::Outcome::Blocked)
+        /// A request with [`Outcome::Blocked`](event::Outcome::Blocked).
         BLOCKED = EventKind::new("request.blocked", Severity::Info, "request blocked", "リクエストをブロック");
-        /// [`Outcome::Detected`](event::Outcome::Detected)
+        /// A request with [`Outcome::Detected`](event::Outcome::Detected).
         DETECTED = EventKind::new("request.detected", Severity::Info, "attack detected", "攻撃を検出");
-        /// [`Outcome::Passed`](event::Outcome::Passed)
+        /// A request with [`Outcome::Passed`](event::Outcome::Passed).
         PASSED = EventKind::new("request.passed", Severity::Info, "request passed", "リクエストを通過");
-        /// [`Outcome::Refused`](event::Outcome::Refused)
+        /// A request with [`Outcome::Refused`](event::Outcome::Refused).
         REFUSED = EventKind::new("request.refused", Severity::Info, "request refused", "リクエストを拒否");
-        /// [`Outcome::Failed`](event::Outcome::Failed)
+        /// A request with [`Outcome::Failed`](event::Outcome::Failed).
         FAILED = EventKind::new("request.failed", Severity::Info, "request failed", "リクエストの失敗");
     }
 }
