@@ -41,9 +41,9 @@ use crate::clock::between;
 use crate::findings::{ENDED, ENDS_SOON, RENEWAL_LATE};
 use crate::limits::MAX_ENDS;
 
-/// Time before an end that is renewed by hand at which it becomes a finding.
+/// Time before an end from which on a manually renewed thing is a finding.
 pub const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// Time before an automatically renewed end at which it becomes a finding.
+/// Time before an end from which on an automatically renewed thing is a finding.
 pub const RENEWAL_DUE: Duration = Duration::from_secs(3 * 86_400);
 
 /// A thing that expires.

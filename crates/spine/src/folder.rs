@@ -93,7 +93,7 @@ pub enum FolderError {
         path: PathBuf,
         /// The schema after the migration.
         to: u32,
-        /// [`Migration::name`].
+        /// The name of the migration.
         name: &'static str,
         /// The cause.
         source: io::Error,
@@ -321,7 +321,7 @@ mod tests {
 
     const CHILD: &str = "SPINE_TEST_FOLDER_OF_CHILD";
 
-    /// The process that `kill_9_between_two_migrations_resumes` kills. On its own, this test does nothing.
+    /// Runs in the process that `kill_9_between_two_migrations_resumes` kills. On its own, this test does nothing.
     #[test]
     fn a_child_that_hangs_in_its_second_migration() {
         let Some(data_dir) = std::env::var_os(CHILD) else { return };

@@ -191,7 +191,7 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{peer}: {what}")]
 pub struct HttpError {
-    /// `host:port`
+    /// The peer as `host:port`.
     pub peer: String,
     /// The step and its error.
     pub what: String,

@@ -52,8 +52,7 @@ impl JobState {
         serde_json::from_slice(text).map_err(|error| error.to_string())
     }
 
-    /// After the clock has gone back, counts the remaining delay from the new time: a job due in an hour stays due in
-    /// an hour.
+    /// Keeps the remaining delay of a job if the clock has gone back: a job due in an hour stays due in an hour.
     pub fn follow_clock(&mut self, now: Timestamp) {
         if now < self.set_at {
             self.due = after(now, between(self.set_at, self.due));

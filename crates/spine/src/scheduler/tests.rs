@@ -290,7 +290,7 @@ async fn a_command_takes_the_lock_and_stores_its_run() {
 
 const CHILD: &str = "SPINE_TEST_SCHEDULER_OF_CHILD";
 
-/// The process that `many_processes_run_a_job_once` starts. On its own, this test does nothing.
+/// Runs in the process that `many_processes_run_a_job_once` starts. On its own, this test does nothing.
 #[tokio::test]
 async fn a_child_that_runs_the_job_when_due() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
