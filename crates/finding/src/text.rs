@@ -8,9 +8,9 @@ use crate::Translated;
 /// A text in English and Japanese. `{name}` is a placeholder for the value of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Text {
-    /// English.
+    /// The English text.
     pub en: &'static str,
-    /// Japanese.
+    /// The Japanese text.
     pub ja: &'static str,
 }
 
@@ -52,10 +52,10 @@ impl Text {
 /// A language of monban.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// `en`
+    /// English, with the code `en`.
     #[default]
     English,
-    /// `ja`
+    /// Japanese, with the code `ja`.
     Japanese,
 }
 
