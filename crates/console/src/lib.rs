@@ -59,9 +59,9 @@ pub mod events;
 pub mod filters;
 mod incidents;
 pub mod live;
-mod looking;
 pub mod openapi;
 mod overview;
+mod page_data;
 mod pages;
 mod parts;
 mod problem;
@@ -80,7 +80,7 @@ use axum::routing::get;
 use finding::{AuditAction, ProblemCode};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use looking::Looking;
+pub use page_data::PageData;
 pub use parts::PartInfo;
 pub use problem::{Input, Problem};
 pub use routes::{PartRoutes, RouteError, Routes};
@@ -152,7 +152,7 @@ pub struct Console {
     /// The running replays.
     pub replays: tuning_api::replays::Replays,
     /// Data for the pages about events, other than the events.
-    pub looking: Looking,
+    pub page_data: PageData,
     /// The open live views.
     pub live: live::Live,
 }
@@ -172,7 +172,7 @@ impl Console {
             properties: Arc::default(),
             tuning: Arc::new(tuning::NoGate),
             replays: tuning_api::replays::Replays::default(),
-            looking: Looking::default(),
+            page_data: PageData::default(),
             live: live::Live::default(),
         }
     }

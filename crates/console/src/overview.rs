@@ -159,11 +159,11 @@ async fn overview(
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let mut query = read(&console.properties, parameters, Timestamp::from(SystemTime::now())).map_err(bad)?;
-    if console.looking.geoip.is_some() {
+    if console.page_data.geoip.is_some() {
         query.top = CLIENTS;
     }
     let counts = asked(move || console.events.overview(&query)).await?;
-    let countries = console.looking.geoip.as_ref().map(|geoip| {
+    let countries = console.page_data.geoip.as_ref().map(|geoip| {
         let countries = geoip.countries(counts.clients.iter().map(|(client, count)| (*client, *count)));
         countries.into_iter().take(TOP).map(|(code, count)| CountryCount { code, count }).collect()
     });

@@ -16,7 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::gauges::Gauges;
-use crate::quantiles::{ClockOf, Quantiles, Told};
+use crate::quantiles::{ClockOf, QuantileCollector, Quantiles};
 use crate::share::{Resource, Shares};
 
 /// The gateway's metrics. One instance lives as long as the gateway and survives all reloads.
@@ -144,7 +144,7 @@ impl Metrics {
             Unit::Seconds,
             self.inspection.clone(),
         );
-        r.register_collector(Box::new(Told {
+        r.register_collector(Box::new(QuantileCollector {
             quantiles: Arc::clone(&self.quantiles),
             clock: self.clock.clone(),
         }));

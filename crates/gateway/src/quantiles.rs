@@ -23,7 +23,7 @@ const BITS: u32 = 3;
 const BUCKETS: usize = 36 << BITS;
 
 /// The reported quantiles.
-const TOLD: [(&str, f64); 2] = [("0.5", 0.5), ("0.99", 0.99)];
+const REPORTED: [(&str, f64); 2] = [("0.5", 0.5), ("0.99", 0.99)];
 
 /// Durations of one site.
 #[derive(Debug)]
@@ -56,14 +56,14 @@ impl Quantiles {
     }
 
     /// Returns the quantiles in seconds of each site that has durations.
-    fn told(&self, now: u64) -> Vec<(Arc<str>, [f64; TOLD.len()])> {
+    fn values(&self, now: u64) -> Vec<(Arc<str>, [f64; REPORTED.len()])> {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         sites
             .iter_mut()
             .filter_map(|(site, spans)| {
                 spans.turn(now);
-                let mut found = [0.0; TOLD.len()];
-                for (found, (_, quantile)) in found.iter_mut().zip(TOLD) {
+                let mut found = [0.0; REPORTED.len()];
+                for (found, (_, quantile)) in found.iter_mut().zip(REPORTED) {
                     *found = spans.quantile(quantile)?;
                 }
                 Some((Arc::clone(site), found))
@@ -120,7 +120,7 @@ fn start_of(bucket: usize) -> u64 {
 
 /// A collector of the quantiles. It reports gauges, because the library has no summaries.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct QuantileCollector {
     pub(crate) quantiles: Arc<Quantiles>,
     pub(crate) clock: ClockOf,
 }
@@ -135,7 +135,7 @@ impl std::fmt::Debug for ClockOf {
     }
 }
 
-impl Collector for Told {
+impl Collector for QuantileCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let gauge = ConstGauge::new(0.0f64);
         let mut family = encoder.encode_descriptor(
@@ -144,8 +144,8 @@ impl Collector for Told {
             Some(&Unit::Seconds),
             gauge.metric_type(),
         )?;
-        for (site, found) in self.quantiles.told((self.clock.0)()) {
-            for ((name, _), seconds) in TOLD.iter().zip(found) {
+        for (site, found) in self.quantiles.values((self.clock.0)()) {
+            for ((name, _), seconds) in REPORTED.iter().zip(found) {
                 let labels = [("site", &*site), ("quantile", *name)];
                 ConstGauge::new(seconds).encode(family.encode_family(&labels)?)?;
             }
@@ -176,15 +176,15 @@ mod tests {
         for micros in 1..=1000 {
             quantiles.observe(&site, Duration::from_micros(micros), SPAN);
         }
-        let told = |now| quantiles.told(now).first().map(|(_, found)| *found);
-        let [half, most] = told(SPAN).unwrap();
+        let values = |now| quantiles.values(now).first().map(|(_, found)| *found);
+        let [half, most] = values(SPAN).unwrap();
         assert!((0.000_5..0.000_57).contains(&half) && (0.000_99..0.001_12).contains(&most), "{half} {most}");
         // the next period still includes them, together with its own
         quantiles.observe(&site, Duration::from_secs(2), 2 * SPAN);
-        assert_eq!(told(2 * SPAN).unwrap()[0], half);
+        assert_eq!(values(2 * SPAN).unwrap()[0], half);
         // one period later only the slow one remains, then nothing
-        let [half, most] = told(3 * SPAN).unwrap();
+        let [half, most] = values(3 * SPAN).unwrap();
         assert!((2.0..2.25).contains(&half) && half == most, "{half} {most}");
-        assert_eq!(told(4 * SPAN), None);
+        assert_eq!(values(4 * SPAN), None);
     }
 }

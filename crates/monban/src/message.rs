@@ -133,25 +133,25 @@ mod tests {
     use super::*;
 
     /// Returns a summary of a parsed request: its body, then the error for which it is refused.
-    fn told(raw: &str) -> String {
+    fn summary(raw: &str) -> String {
         let request = match request(raw.as_bytes()) {
             Ok(request) => request,
             Err(error) => return format!("no head: {}", error.fault.name()),
         };
         let line = [request.head.method(), b" ", request.head.target()].concat();
-        let mut told = format!(
+        let mut summary = format!(
             "{} {} fields, body {:?}",
             String::from_utf8_lossy(&line),
             request.head.headers().len(),
             String::from_utf8_lossy(&request.body.bytes)
         );
         for error in [request.refused, request.body.fault].into_iter().flatten() {
-            told += &format!(", {} {}", error.fault.status(), error.fault.name());
+            summary += &format!(", {} {}", error.fault.status(), error.fault.name());
         }
         if request.body.rest > 0 {
-            told += &format!(", rest {}", request.body.rest);
+            summary += &format!(", rest {}", request.body.rest);
         }
-        told
+        summary
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
             ("SecRule ARGS a\n", "no head: bad-version"),
         ];
         for (raw, expected) in cases {
-            assert_eq!(told(raw), expected, "{raw:?}");
+            assert_eq!(summary(raw), expected, "{raw:?}");
         }
     }
 

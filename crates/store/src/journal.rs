@@ -2,14 +2,14 @@
 //!
 //! A gate appends its event before it answers. [`Journal::append`] is one `write(2)`; once it returns, the event is in
 //! the kernel's page cache and survives the end of the process, even a crash. It does not survive a power cut within
-//! the next half minute or so, unless [`Fsync::Always`] is set.
+//! the next half minute or so; [`Journal::sync`] waits until the disk has it.
 //!
 //! # Cost
 //!
 //! An append of a 4 kB event took 20 µs in all (serialising, checksum, write) in a release build on a busy machine with
 //! two cores (`cargo run --release -p store --example measure`). A disk sync adds the disk's own time, usually
-//! milliseconds. So an async task may call [`Journal::append`] directly with the default [`Fsync::Never`], and should
-//! use a blocking thread with [`Fsync::Always`]. Writers share one lock, which is held only during the write.
+//! milliseconds. So an async task may call [`Journal::append`] directly. Writers share one lock, which is held only
+//! during the write.
 //!
 //! # Files
 //!
@@ -56,7 +56,7 @@ use event::Event;
 
 pub use reader::{JournalReader, Step};
 pub use segment::{Damage, SegmentReader, SegmentStep};
-pub use writer::{Appended, Fsync, Journal, JournalHealth, JournalOptions};
+pub use writer::{Appended, Journal, JournalHealth, JournalOptions};
 
 const SEGMENT_MAGIC: &[u8; 8] = b"monbanJ1";
 const RECORD_MARKER: &[u8; 4] = &[0xff, b'M', b'J', 1];

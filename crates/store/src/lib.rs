@@ -75,7 +75,7 @@ pub use filter::{Condition, ConditionError, Filter, Pattern, Test, ValuePattern}
 pub use incident::{Incident, IncidentPage, IncidentQuery};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
 pub use intake::{Accepted, Alias, Intake, IntakeError};
-pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
+pub use journal::{Appended, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;
 pub use sqlite::SqliteStore;

@@ -397,11 +397,11 @@ struct Report {
     damaged: u64,
     /// Unreadable files and folders, which are also counted as damage.
     unreadable: u64,
-    damage: Vec<Told>,
+    damage: Vec<DamagedPlace>,
 }
 
 #[derive(Debug, Serialize)]
-struct Told {
+struct DamagedPlace {
     file: String,
     offset: u64,
     length: u64,
@@ -422,7 +422,7 @@ impl Report {
         self.damaged += 1;
         if self.damage.len() < MAX_TOLD {
             let file = Safe(path.as_os_str().as_encoded_bytes()).to_string();
-            self.damage.push(Told { file, offset, length, what: Safe(what.as_bytes()).to_string() });
+            self.damage.push(DamagedPlace { file, offset, length, what: Safe(what.as_bytes()).to_string() });
         }
     }
 }
@@ -456,15 +456,15 @@ impl Summary {
 
     fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for file in &self.files {
-            for Told { file, offset, length, what } in &file.damage {
+            for DamagedPlace { file, offset, length, what } in &file.damage {
                 match length {
                     0 => writeln!(out, "{file}: at offset {offset}: {what}")?,
                     _ => writeln!(out, "{file}: {length} bytes at offset {offset}: {what}")?,
                 }
             }
-            let untold = file.damaged - file.damage.len() as u64;
-            if untold > 0 {
-                writeln!(out, "{}: {untold} further places that could not be read", file.file)?;
+            let unlisted = file.damaged - file.damage.len() as u64;
+            if unlisted > 0 {
+                writeln!(out, "{}: {unlisted} further places that could not be read", file.file)?;
             }
         }
         let Self { events, new, known, expired, missing, damaged, unreadable: _, files } = self;
@@ -482,7 +482,7 @@ impl Summary {
             writeln!(out, "{damaged} places could not be read")?;
         }
         let serial = Fault::SerialForMlogc.to_string();
-        if files.iter().flat_map(|file| &file.damage).any(|told| told.what == serial) {
+        if files.iter().flat_map(|file| &file.damage).any(|place| place.what == serial) {
             writeln!(out, "docs/user/modsecurity.md tells how mlogc is set up")?;
         }
         Ok(())

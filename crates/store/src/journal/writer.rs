@@ -16,17 +16,6 @@ use super::sync::Syncing;
 use super::{JournalError, Position, RECORD_MARKER, SEGMENT_MAGIC, segment_path, segments};
 use crate::limits;
 
-/// The sync policy of the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fsync {
-    /// Never: the kernel writes back by itself, usually within 30 seconds. Events survive the end of the process, but
-    /// not a power cut.
-    #[default]
-    Never,
-    /// After each append: events survive a power cut, and an append waits for the disk.
-    Always,
-}
-
 /// Options for writing the journal.
 #[derive(Clone, Debug)]
 pub struct JournalOptions {
@@ -34,8 +23,6 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// Bytes that may wait in memory while the disk accepts none: [`limits::FALLBACK_BYTES`].
     pub fallback_bytes: usize,
-    /// The sync policy.
-    pub fsync: Fsync,
     /// A lower bound for segment numbers: the new segment's number is higher. Pass the segment of the store's
     /// checkpoint, so that positions keep increasing even after somebody has emptied the folder.
     pub after_segment: u64,
@@ -46,7 +33,6 @@ impl Default for JournalOptions {
         Self {
             segment_bytes: limits::SEGMENT_BYTES,
             fallback_bytes: limits::FALLBACK_BYTES,
-            fsync: Fsync::Never,
             after_segment: 0,
         }
     }
@@ -195,13 +181,7 @@ impl Journal {
         self.write_waiting(&mut state);
         if state.waiting.is_empty() && self.write(&mut state, &record) {
             self.appended.notify_all();
-            let end = state.end;
-            drop(state);
-            if self.options.fsync == Fsync::Always {
-                // The record is written. If the sync fails, the health reports it; the append still succeeds.
-                let _shown = self.sync_to(end);
-            }
-            return Ok(Appended::Disk(end));
+            return Ok(Appended::Disk(state.end));
         }
         if state.waiting_bytes + record.len() > self.options.fallback_bytes {
             state.lost += 1;

@@ -5,7 +5,7 @@ mod config;
 mod control;
 mod ends;
 mod health;
-mod looking;
+mod page_data;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl Part for Console {
         let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
         // files in an unusable folder add no new information
         if crate::access::writable(&host.data_dir).is_ok() {
-            faults.extend(looking::filters(&host.data_dir).err().map(|fault| *fault));
+            faults.extend(page_data::filters(&host.data_dir).err().map(|fault| *fault));
         }
         faults
     }
@@ -93,7 +93,7 @@ impl Part for Console {
             actions: spine.declared.actions.clone().into(),
             parts: spine.declared.parts.clone().into(),
             properties: Arc::clone(&spine.declared.properties),
-            looking: looking::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
+            page_data: page_data::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
             ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
         };
         if let Some(tuning) = spine.find::<dyn tuning::Tuning>() {

@@ -12,10 +12,10 @@ use super::config::Keys;
 ///
 /// # Errors
 /// If a file cannot be read; returns one fault for each.
-pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::Looking, Vec<Fault>> {
+pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::PageData, Vec<Fault>> {
     match (filters(data_dir), keys.geoip()) {
         (Ok(filters), Ok(geoip)) => {
-            Ok(console::Looking { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
+            Ok(console::PageData { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
         }
         (filters, geoip) => {
             Err([filters.err(), geoip.err()].into_iter().flatten().map(|fault| *fault).collect())
