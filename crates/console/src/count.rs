@@ -25,16 +25,16 @@ pub(crate) struct Count {
     pub count: u64,
     /// Whether that is all of them.
     pub complete: bool,
-    /// For `before` of the next call, whose count is to be added; null where this one is complete.
+    /// Value for `before` of the next call; null if the count is complete.
     pub next: Option<EventId>,
-    /// All events of this time or later are counted, down from `before`; null where this one is complete.
+    /// Time down to which all events are counted; null if the count is complete.
     pub searched_to: Option<Timestamp>,
 }
 
-/// How many events the filter takes
+/// Count the events that a filter takes
 ///
-/// Counts as far as it goes in about 0.1 s, from the newest event on or from `before` on. Where that is not all, ask again with
-/// `before` = `next` and add up.
+/// Counts for about 0.1 s, from the newest event or from `before` to older ones. If the count is incomplete, ask again with
+/// `before` = `next` and add the counts.
 #[utoipa::path(
     get,
     path = "/api/count",

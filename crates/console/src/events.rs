@@ -54,13 +54,13 @@ pub(crate) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejec
 /// The answer to a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
-    /// Newest first, without bodies and with long texts and lists cut; `GET /api/events/{id}` has all. Fewer than `limit`, with
-    /// `next`, where they are large.
+    /// Events, newest first, without bodies and with long texts and lists cut; `GET /api/events/{id}` returns all of one. Large
+    /// events make a page shorter than `limit`; then `next` is set.
     pub events: Vec<Event>,
-    /// For `before` of the next page; null at the end.
+    /// Value for `before` of the next page; null at the end.
     pub next: Option<EventId>,
-    /// Where the search stopped before the page was full: all events of this time or later were looked at, and the next page
-    /// goes on; null otherwise.
+    /// Time down to which all events were searched, if the search stopped before the page was full; the next page continues
+    /// there. Null otherwise.
     pub searched_to: Option<Timestamp>,
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Incidents {
 /// Events that belong together: those of one actor without a pause of 30 minutes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Incident {
-    /// Stays the same while events are added.
+    /// Identifier. It stays the same while events are added.
     pub id: String,
     /// Property of the actor: `client`, `user`, `device`, `certificate` or `subject`.
     pub property: String,
@@ -50,19 +50,19 @@ pub(crate) struct Incident {
     pub first: Timestamp,
     /// Time of the last event.
     pub last: Timestamp,
-    /// How many.
+    /// Number of events.
     pub events: u64,
-    /// How many of them were blocked.
+    /// Number of blocked events.
     pub blocked: u64,
     /// The highest anomaly score.
     pub highest_score: i64,
-    /// The rules that matched in most of them.
+    /// The rules that matched in most events.
     pub rules: Vec<RuleEvents>,
-    /// How many fell into each of up to 32 equal stretches of time.
+    /// Number of events in each of up to 32 equal intervals.
     pub course: Vec<u64>,
-    /// When the first stretch begins.
+    /// Start of the first interval.
     pub course_start: Timestamp,
-    /// Seconds of a stretch.
+    /// Length of an interval in seconds.
     pub course_step: u64,
     /// The filter that lists the events, as a query string.
     pub filter: String,

@@ -34,49 +34,49 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// Counts over a span of time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Overview {
-    /// One for each step, the oldest first, without gaps.
+    /// A bucket for each step, the oldest first, without gaps.
     pub series: Vec<Bucket>,
-    /// All together.
+    /// Totals of the span.
     pub totals: Totals,
-    /// What is most frequent, the most frequent first.
+    /// The most frequent values, in descending order.
     pub top: Top,
     /// Whether all events are counted.
     pub complete: bool,
-    /// Where not: the events of this time or later are.
+    /// Time down to which events are counted, if not all are.
     pub counted_to: Option<Timestamp>,
 }
 
 /// A minute, an hour or a day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Bucket {
-    /// Its beginning.
+    /// Start.
     pub time: Timestamp,
-    /// Requests, with those of which there is no event; null where that is not known.
+    /// Requests, including those without an event; null if unknown.
     pub requests: Option<u64>,
     /// Events.
     pub events: u64,
-    /// Events of the action `blocked`.
+    /// Events with the outcome `blocked`.
     pub blocked: u64,
-    /// Events of the action `detected`.
+    /// Events with the outcome `detected`.
     pub detected: u64,
 }
 
-/// All together.
+/// Totals of the span.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Totals {
-    /// Requests, of the hours or days of which they are known; null where of none.
+    /// Requests of the hours or days for which they are known; null if they are known for none.
     pub requests: Option<u64>,
     /// Events.
     pub events: u64,
-    /// Events of the action `blocked`.
+    /// Events with the outcome `blocked`.
     pub blocked: u64,
-    /// Events of the action `detected`.
+    /// Events with the outcome `detected`.
     pub detected: u64,
-    /// Events of the action `blocked` or `detected` whose answer had a status below 400.
+    /// Events with the outcome `blocked` or `detected` whose answer had a status below 400.
     pub attacks_answered_below_400: u64,
 }
 
-/// What is most frequent.
+/// The most frequent values.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Top {
     /// The rules that matched in most events; without those that add up scores, block by them or report them.
@@ -95,7 +95,7 @@ pub(crate) struct Top {
     pub countries: Option<Vec<CountryCount>>,
 }
 
-/// A rule and in how many events it matched.
+/// A rule and the number of events in which it matched.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RuleCount {
     /// Its id.
@@ -109,7 +109,7 @@ pub(crate) struct RuleCount {
 /// A name and its events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NameCount {
-    /// What has so many.
+    /// Name.
     pub name: String,
     /// Events.
     pub count: u64,

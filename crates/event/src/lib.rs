@@ -110,35 +110,35 @@ pub struct Event {
     pub version: FormatVersion,
     /// Unique in the whole fleet; sorts by time. Also the `unique_id` in ModSecurity's logs and on the block page.
     pub id: EventId,
-    /// When the gate began to deal with it.
+    /// Time at which the gate began to handle it.
     pub time: Timestamp,
     /// Name of the machine; for events received from another sensor, the sensor's name.
     pub node: String,
     /// The gate that reported it.
     pub gate: Gate,
-    /// What it is about and what happened to it.
+    /// Kind of event, such as `request.blocked`: two words, the topic and what happened.
     pub kind: Kind,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
-    /// Its severity, as syslog counts (RFC 5424 §6.2.1).
+    /// Severity, on the scale of syslog (RFC 5424 §6.2.1).
     pub severity: Severity,
-    /// What it is about: for a request the name of the site, for a login the service, for a certificate its name.
+    /// Subject: the site of a request, the service of a login, the name of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// Who caused it, where somebody did.
+    /// Actor that caused it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
-    /// One sentence for people, without bytes of the request: why the gate refused it, or how the upstream failed.
+    /// One sentence for people: why the gate refused it, or how the upstream failed. It contains no bytes of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// The identifier that another sensor gave to it, such as ModSecurity's unique id.
+    /// Identifier that another sensor assigned, such as ModSecurity's unique id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin_id: Option<String>,
     /// Names and values by which it is found, beyond those that the envelope and a request's evidence give:
     /// [`Event::all_facts`] returns them together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
-    /// What the gate saw.
+    /// Evidence of the gate.
     #[serde(skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
 }

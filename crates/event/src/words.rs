@@ -53,7 +53,7 @@ macro_rules! words {
     };
 }
 
-/// How an event ended. The set is small, so that events of all gates can be counted and filtered together.
+/// The outcome of an event. The set is small, so that events of all gates can be counted and filtered together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]

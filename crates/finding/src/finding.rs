@@ -80,22 +80,22 @@ impl Serialize for Finding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Finding))]
 pub struct ShownFinding {
-    /// Namespaced word: the part, a stop and the case, such as `store.waits`. Codes may be added.
+    /// Namespaced word: the part, a dot and the case, such as `store.waits`. Codes may be added.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub code: Cow<'static, str>,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// The thing that it is about: a file, a channel, an address.
+    /// Subject: a file, a channel, an address.
     pub subject: String,
-    /// What the check saw, by name.
+    /// Values that the check found, by name.
     pub evidence: Map<String, Value>,
     /// The fact in one line.
     pub title: Translated,
-    /// Why it happens.
+    /// Cause.
     pub cause: Translated,
-    /// What to do.
+    /// Cure.
     pub cure: Translated,
-    /// How to take the cure back; null where that is obvious.
+    /// Steps that reverse the cure; null if they are obvious.
     pub undo: Option<Translated>,
     /// Whether it stays until the owner acknowledges it.
     pub lasting: bool,
@@ -105,9 +105,9 @@ pub struct ShownFinding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Translated {
-    /// English.
+    /// The text in English.
     pub en: String,
-    /// Japanese.
+    /// The text in Japanese.
     pub ja: String,
 }
 

@@ -37,7 +37,7 @@ pub struct RequestEvidence {
     /// The anomaly scores.
     #[serde(skip_serializing_if = "Scores::is_zero")]
     pub scores: Scores,
-    /// How long it took.
+    /// Durations.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub durations: Durations,
     /// Traffic that the rules did not inspect.
@@ -408,7 +408,7 @@ pub enum Disruptive {
     Redirect {
         /// Status code.
         status: u16,
-        /// Where to.
+        /// Target of the redirection.
         location: ByteString,
     },
     /// Let the whole transaction through.
@@ -446,24 +446,24 @@ impl Scores {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Durations {
-    /// Of the rules' phases 1 to 5.
+    /// Time in each of the rules' phases 1 to 5.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub phases_us: [u64; 5],
-    /// From the request's first byte to the upstream until the response's first byte; none where it was not asked.
+    /// Time from the first byte of the request to the upstream until the first byte of its response; none if no upstream was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
-    /// From the request's first byte until the event was made.
+    /// Time from the first byte of the request until the event was made.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub total_us: u64,
 }
 
-/// Something that the rules did not see.
+/// Traffic that the rules did not inspect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotInspected {
-    /// What.
+    /// Kind of traffic.
     pub what: Uninspected,
-    /// How many bytes of it, where known.
+    /// Number of bytes, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// Protocol of an upgraded connection, as the upstream named it.
@@ -471,7 +471,7 @@ pub struct NotInspected {
     pub protocol: Option<String>,
 }
 
-/// Kinds of traffic that rules do not see.
+/// Kinds of traffic that rules do not inspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -483,13 +483,13 @@ pub enum Uninspected {
     ResponseBody,
     /// A WebSocket.
     Websocket,
-    /// Another upgraded connection; `protocol` names what it speaks.
+    /// Another upgraded connection; `protocol` names its protocol.
     Tunnel,
     /// Server-sent events.
     Sse,
     /// gRPC messages.
     Grpc,
-    /// What rules had not looked at when the time for inspection was over; the event's reason tells at which rule.
+    /// Traffic that was not yet inspected when the inspection time ended; the event's summary names the rule that ran.
     InspectionTime,
 }
 

@@ -13,16 +13,16 @@ use crate::failure::Failure;
 use crate::filter::{FilterOptions, at_least_one};
 use crate::terminal::{Progress, safe_json};
 
-/// Write all events that fit as JSON, one object a line, newest first
+/// Write all matching events as JSON, one object per line, newest first
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// At most so many
+    /// Number of events at most
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
-    /// Write to this file (mode 0600), which is there once it is whole; one that is there is replaced
+    /// Write to this file (mode 0600) and replace an existing one; the file appears once it is complete
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Taken for the sake of scripts: the output is always JSON
+    /// Accepted for scripts; the output is always JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

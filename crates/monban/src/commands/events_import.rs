@@ -20,24 +20,24 @@ use crate::failure::Failure;
 use crate::import_channel::{Counts, Destination};
 use crate::terminal::{Progress, Safe};
 
-/// Store what audit logs hold that are already on disk
+/// Store the entries of audit logs that are on disk
 ///
-/// Logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban; the form is found out. An
-/// event that is stored already, or that mlogc has sent, is not stored twice. What cannot be read is told with file and
-/// offset, and the rest is imported. Entries older than `[retention]` keeps are counted and not stored. The exit code is 3 where a
-/// file or folder could not be read, 1 where no entry was found or all are too old. The daemon may run or not.
+/// Reads logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban, and detects the form. An
+/// event that is stored already, or that mlogc has sent, is not stored twice. An unreadable entry is reported with file and
+/// offset, and the rest is imported. Entries older than `[retention]` keeps are counted and not stored. The exit code is 3 if a
+/// file or folder could not be read, and 1 if no entry was found or all are too old. The daemon need not run.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Serial logs, indexes and folders of Concurrent ones, also compressed with gzip; `-` is standard input
+    /// Serial logs, and indexes and folders of Concurrent logs, also compressed with gzip; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Name of the sensor that wrote them: the same as in [[sensors]] and [[watch]] [default: this node's]
+    /// Name of the sensor that wrote them, as in [[sensors]] and [[watch]] [default: this node's]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
-    /// Where a Concurrent log has its files: SecAuditLogStorageDir [default: the index's folder]
+    /// Folder with the files of a Concurrent log: SecAuditLogStorageDir [default: the index's folder]
     #[arg(long, value_name = "FOLDER")]
     storage_dir: Option<PathBuf>,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }

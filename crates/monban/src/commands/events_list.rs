@@ -15,10 +15,10 @@ use crate::terminal::{Safe, Style, cut, fit, safe_json, width};
 /// List events, newest first
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many
+    /// Number of events
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
-    /// One JSON object a line, without bodies and with long texts cut; `events export` writes all
+    /// Print one JSON object per line, without bodies and with long texts cut; `events export` writes everything
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -15,10 +15,10 @@ use crate::terminal::{Safe, Style, safe_json, safe_lines};
 pub struct Arguments {
     /// The event's id, as on the block page and in `events list`, or `last` for the newest
     id: String,
-    /// The event as JSON
+    /// Print the event as JSON
     #[arg(long)]
     json: bool,
-    /// Bodies as a whole, long and binary ones, too
+    /// Print whole bodies, including long and binary ones
     #[arg(long, conflicts_with = "json")]
     full: bool,
 }

@@ -15,20 +15,20 @@ use crate::failure::Failure;
 use crate::filter::{FilterOptions, at_least_one};
 use crate::terminal::{Style, safe_json, width};
 
-/// Print events as they come in
+/// Print events as they arrive
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Begin with the last so many events
+    /// Number of past events to begin with
     #[arg(short = 'n', long, value_name = "N", default_value_t = 0,
         value_parser = clap::value_parser!(u16).range(..=10_000))]
     lines: u16,
-    /// End after so many
+    /// Number of events after which to end
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
-    /// Begin with the oldest event that is kept, instead of what is yet to come
+    /// Begin with the oldest stored event instead of the next one
     #[arg(long, conflicts_with = "lines")]
     from_start: bool,
-    /// One JSON object a line, without bodies and with long texts cut; `events export` writes all
+    /// Print one JSON object per line, without bodies and with long texts cut; `events export` writes everything
     #[arg(long)]
     json: bool,
     #[command(flatten)]

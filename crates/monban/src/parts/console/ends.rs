@@ -21,32 +21,32 @@ pub fn routes() -> PartRoutes {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = End)]
 struct ShownEnd {
-    /// What it is: `certificate`, `API token`, `exclusion`; kinds may be added.
+    /// Kind: `certificate`, `API token`, `exclusion`; kinds may be added.
     kind: &'static str,
-    /// Which one: a name, an address.
+    /// Name or address of the thing.
     subject: String,
-    /// When it ends.
+    /// Time of its end.
     at: Timestamp,
-    /// Where it comes from: a file, an import, a user.
+    /// Origin: a file, an import, a user.
     source: String,
-    /// What happens before the end.
+    /// Kind of renewal.
     renewal: ShownRenewal,
-    /// What renews it, where something does.
+    /// Name of the job that renews it, if one does.
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
 }
 
-/// What renews a thing before its end.
+/// Renewal of a thing before its end.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Renewal)]
 #[serde(rename_all = "snake_case")]
 enum ShownRenewal {
-    /// Something does so by itself.
+    /// A job renews it.
     Automatic,
-    /// Somebody has to.
+    /// Somebody must renew it.
     ByHand,
-    /// The end is meant.
+    /// The end is intended.
     Intended,
 }
 

@@ -37,7 +37,7 @@ enum Command {
     ///
     /// The tokens themselves are stored nowhere.
     List {
-        /// As one JSON array
+        /// Print one JSON array
         #[arg(long)]
         json: bool,
     },

@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Days until the exclusions end [default: they do not end]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3660))]
     expires: Option<u32>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -59,7 +59,7 @@ pub struct Arguments {
     /// Number of events to replay at most; the newest come first
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

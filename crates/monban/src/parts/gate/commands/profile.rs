@@ -57,7 +57,7 @@ pub struct Arguments {
     /// Whether rules may block, as a site's `waf` sets it; a rule that blocks ends its phase
     #[arg(long, value_enum, default_value = "block")]
     mode: RunMode,
-    /// As JSON, with all rules
+    /// Print JSON with all rules
     #[arg(long)]
     json: bool,
     #[command(flatten)]

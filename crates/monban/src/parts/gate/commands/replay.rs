@@ -41,7 +41,7 @@ pub struct Arguments {
     /// Changed requests to show of each kind
     #[arg(long, value_name = "NUMBER", default_value = "20", conflicts_with = "json")]
     show: usize,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

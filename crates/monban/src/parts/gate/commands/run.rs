@@ -60,7 +60,7 @@ pub struct Arguments {
     /// The site's `preset`: git, webdav, nextcloud or wordpress
     #[arg(long, value_name = "NAME", value_parser = preset)]
     preset: Option<Preset>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -19,7 +19,7 @@ pub struct Arguments {
     id: u64,
     /// Rule files or quoted patterns [default: those of the configuration]
     files: Vec<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

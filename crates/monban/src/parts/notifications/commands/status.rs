@@ -19,7 +19,7 @@ use crate::terminal::{Safe, Style};
 /// Reads the state that the daemon saves every few seconds; the daemon need not run.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// As one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
