@@ -77,7 +77,7 @@ impl SmallDisk {
         Self(folder)
     }
 
-    /// Mounts an ext4 file system in a file. It has no room for an index or a name where a tmpfs still has.
+    /// Mounts an ext4 file system in a file. Unlike a full tmpfs, a full ext4 has no room for an index or a file name.
     fn mount_ext4(megabytes: u64) -> Self {
         assert!(testkit::process::is_root(), "this test mounts a loop device and so must run as root");
         let folder = testkit::process::folder("monban-disk-");

@@ -126,8 +126,8 @@ fn make_tree(top: &Path, tree: &Path) {
     }
 }
 
-/// Links what cargo has built of other people's crates for this test, so that it is not built again. Crates of this workspace are
-/// left out: cargo writes to their files.
+/// Hard-links the registry crates that cargo has built for this test, so that the toy's build reuses them. It leaves out the
+/// crates of this workspace, because cargo writes to their files.
 fn seed(target: &Path, ours: &BTreeSet<String>) {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();
