@@ -22,7 +22,7 @@
 //! - [`limits`]: every limit of this crate
 //!
 //! ```
-//! use event::{Outcome, Event, EventId, Gate, RequestEvidence, Timestamp};
+//! use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 //! use notify::config::NotifyConfig;
 //! use notify::planner::Planner;
 //! use notify::state::State;
@@ -32,8 +32,8 @@
 //!
 //! let now: Timestamp = "2026-11-24T09:00:00Z".parse()?;
 //! let id = EventId::derived(now, "vps1", "1");
-//! let event = Event::of_request(id, now, "vps1", Outcome::Passed, RequestEvidence::default());
-//! planner.observe(&Event { action: Outcome::Blocked, ..event }, now);
+//! let event = Event::of_request(id, now, "vps1", Outcome::Blocked, RequestEvidence::default());
+//! planner.observe(&event, now);
 //! assert_eq!(planner.due("ops", now).map(|notice| notice.events()), Some(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

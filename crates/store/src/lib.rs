@@ -24,7 +24,7 @@
 //! - [`limits`]: every limit of this crate
 //!
 //! ```
-//! # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+//! # use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 //! use std::sync::Arc;
 //! use store::{EventQuery, EventReader, Filter, Ingest, Journal, JournalOptions, Query, SqliteStore};
 //!

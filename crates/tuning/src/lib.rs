@@ -21,7 +21,7 @@
 //! | [`limits`] | every limit |
 //!
 //! ```
-//! use event::{Event, EventId, Gate, Header, MatchedRule, RequestEvidence, Severity, Timestamp};
+//! use event::{Event, EventId, Header, MatchedRule, Outcome, RequestEvidence, Severity, Timestamp};
 //! use tuning::{Catalog, ExclusionFile, Note, Site, Sites};
 //!
 //! # let now = Timestamp::from_micros(1);
@@ -38,7 +38,7 @@
 //!     ..RequestEvidence::default()
 //! };
 //! # let id = EventId::derived(now, "n", "1");
-//! let event = Event { site: Some("shop".into()), ..Event::of_request(id, now, "n", Outcome::Passed, evidence) };
+//! let event = Event { subject: Some("shop".into()), ..Event::of_request(id, now, "n", Outcome::Passed, evidence) };
 //!
 //! let proposals = tuning::proposals(&event, &sites, &Catalog::default(), &ExclusionFile::default(), 0);
 //! let [exclusion] = &proposals.narrowest()[..] else { panic!() };

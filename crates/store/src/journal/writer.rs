@@ -76,7 +76,7 @@ impl JournalHealth {
 /// The journal of one process. Threads can share it. The module's documentation covers cost, files and full disks.
 ///
 /// ```
-/// # use event::{Event, EventId, Evidence, Gate, RequestEvidence, Timestamp};
+/// # use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 /// use store::journal::{Journal, JournalOptions, JournalReader, Position, Step};
 ///
 /// # let folder = tempfile::tempdir()?;
