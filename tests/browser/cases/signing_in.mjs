@@ -57,6 +57,28 @@ export default async (bench) => {
   await third.page.waitForSelector(".shell");
   bench.equal(third.page.url(), `${bench.console}/`);
 
+  // a late 401 of a request from before the sign-in does not end the session
+  const fourth = await bench.visitor();
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await fourth.page.route("**/api/session", async (route) => {
+    if (route.request().method() !== "GET") return route.continue();
+    const response = await route.fetch();
+    await released;
+    await route.fulfill({ response });
+  });
+  fourth.expect("/api/session");
+  await fourth.page.goto(`${bench.console}/signin`);
+  await fourth.page.fill("[name=username]", OWNER.user);
+  await fourth.page.fill("[name=password]", OWNER.password);
+  await fourth.page.keyboard.press("Enter");
+  await fourth.page.waitForSelector(".shell");
+  const late = fourth.page.waitForResponse((response) => response.url().endsWith("/api/session") && response.status() === 401);
+  release();
+  await late;
+  await fourth.settled();
+  bench.equal(await fourth.page.$(".shell") !== null, true, "still signed in");
+
   // signing out ends the session on the server: a copy of the cookie is useless
   const cookies = await visitor.context.cookies();
   const session = cookies.find((cookie) => cookie.name === "monban_session");

@@ -62,6 +62,7 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) init.body = JSON.stringify(body);
   if (abort) init.signal = abort;
+  const asked = csrf.value;
   let response: Response;
   try {
     response = await fetch(path, init);
@@ -77,17 +78,18 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
     answer = response.ok ? undefined : { error: text.slice(0, 500) };
   }
   if (response.ok) return answer as T;
-  throw failure(path, method, response, answer);
+  throw failure(path, method, response, answer, asked);
 }
 
 /** Returns the reason why a stream of `path` does not start; undefined if it would start now. */
 export async function whyRefused(path: string): Promise<ApiError | undefined> {
   const abort = new AbortController();
+  const asked = csrf.value;
   try {
     const headers = { "Accept-Language": language.value };
     const response = await fetch(path, { headers, credentials: "same-origin", cache: "no-store", signal: abort.signal });
     if (response.ok) return undefined;
-    return failure(path, "GET", response, await response.json().catch(() => undefined));
+    return failure(path, "GET", response, await response.json().catch(() => undefined), asked);
   } catch {
     return new ApiError(0, "");
   } finally {
@@ -95,12 +97,14 @@ export async function whyRefused(path: string): Promise<ApiError | undefined> {
   }
 }
 
-function failure(path: string, method: string, response: Response, answer: unknown): ApiError {
+/** Makes an error of a response. `asked` is the token of the session in which the request was sent. */
+function failure(path: string, method: string, response: Response, answer: unknown, asked: string): ApiError {
   const fields = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
   const message = typeof fields.error === "string" ? fields.error : `${response.status} ${response.statusText}`;
   // the pages themselves handle a wrong password and a used link
   const signingIn = method === "POST" && /^\/api\/(session|setup)(\/|$)/.test(path);
-  if (response.status === 401 && !signingIn) signedOut(fields);
+  // a request that was sent before the visitor signed in says nothing about the session
+  if (response.status === 401 && !signingIn && asked === csrf.value) signedOut(fields);
   const retry = Number(response.headers.get("Retry-After"));
   return new ApiError(response.status, message, fields, retry > 0 ? retry : null);
 }
