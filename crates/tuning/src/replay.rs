@@ -7,7 +7,7 @@
 //!
 //! # Attacks that slip through
 //!
-//! Of the requests that would now pass, these are the ones with a sign of an attack ([`Sign`]):
+//! A request that would now pass has a sign of an attack ([`Sign`]) if:
 //!
 //! - another rule with a severity still matches,
 //! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched before,

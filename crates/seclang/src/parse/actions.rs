@@ -170,7 +170,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             faults.push(item.name.fault(kind));
             continue;
         }
-        // Of several ids the last one applies.
+        // The last of several ids applies.
         if name == "id" && result.id_at.replace(item.name.start()).is_some() {
             result.list.retain(|action| !matches!(action, Action::Id(_)));
         }

@@ -76,7 +76,7 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>, style: Style) -> Outcome {
             }
         }
         if byte == b'/' {
-            // Of several slashes, only the last is copied. If that is a backslash, it stays a backslash.
+            // The loop copies only the last of several slashes. If that is a backslash, it stays a backslash.
             while i < last && is_separator(input[i + 1]) {
                 i += 1;
             }

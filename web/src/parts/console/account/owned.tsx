@@ -1,4 +1,4 @@
-// What the account owns and can remove: passkeys and API tokens.
+// Tables of the things that an account owns and can remove: passkeys and API tokens.
 import { useState } from "preact/hooks";
 import { send } from "../../../api/client";
 import { Button, Confirm, Table, Time, Untrusted, type Column } from "../../../ui";
