@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`apache`] | Apache with ModSecurity 2 and the Core Rule Set, the reference for every decision |
 //! | [`nginx`] | nginx: plain, as a proxy, with libmodsecurity 3 |
+//! | [`machine`] | a whole Debian machine with systemd, journal and logind |
 //! | [`monban`] | the binary of this workspace, started as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
 //! | [`bind`] | BIND's named with a test's zones, signed or not |
@@ -64,6 +65,7 @@ pub mod conformance;
 pub mod corpus;
 pub mod crs;
 pub mod in_process;
+pub mod machine;
 pub mod mmdb;
 pub mod monban;
 pub mod mutation;
@@ -80,6 +82,7 @@ pub mod usage;
 
 pub use apache::Apache;
 pub use ca::TestCa;
+pub use machine::{Machine, Release};
 pub use monban::Monban;
 pub use net::{free_port, wait_until};
 pub use nginx::Nginx;

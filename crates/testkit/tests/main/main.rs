@@ -6,6 +6,7 @@
 mod bodies;
 mod browser;
 mod differential;
+mod machine;
 mod toy_part;
 mod walls;
 
