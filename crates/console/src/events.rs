@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::access::Viewer;
 use crate::openapi::{Failure, Filter, Paging};
 use crate::{Console, Problem};
-use finding::{ProblemCode, table};
+use finding::{ProblemCode, Text, table};
 
 table! {
     /// The error responses about events.
@@ -25,7 +25,7 @@ table! {
             400,
             "“{id}” is no event id: an id has 26 letters and digits.",
             "「{id}」はイベント ID ではありません（26 文字の英数字です）。",
-        );
+        ).examples(&[("id", Text::same("x"))]);
         /// There is no event {id}.
         pub(crate) NO_SUCH_EVENT = ProblemCode::new(
             "events.no_such_event",

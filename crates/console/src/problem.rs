@@ -13,19 +13,19 @@ table! {
     /// Error responses whose text comes from the failing code: one for each status.
     pub(crate) PROBLEMS: ProblemCode {
         /// The request is wrong.
-        BAD = ProblemCode::new("request.bad", 400, "{why}", "リクエストに誤りがあります: {why}");
+        BAD = ProblemCode::new("request.bad", 400, "{why}", "リクエストに誤りがあります: {why}").examples(&[("why", Text::new("The request is not valid.", "値が正しくありません"))]);
         /// It is not allowed.
-        FORBIDDEN = ProblemCode::new("request.forbidden", 403, "{why}", "許可されていません: {why}");
+        FORBIDDEN = ProblemCode::new("request.forbidden", 403, "{why}", "許可されていません: {why}").examples(&[("why", Text::new("This is not allowed.", "この操作には権限がありません"))]);
         /// It does not exist.
-        NOT_FOUND = ProblemCode::new("request.not_found", 404, "{why}", "見つかりません: {why}");
+        NOT_FOUND = ProblemCode::new("request.not_found", 404, "{why}", "見つかりません: {why}").examples(&[("why", Text::new("This does not exist.", "該当する項目がありません"))]);
         /// It contradicts the present state.
-        CONFLICT = ProblemCode::new("request.conflict", 409, "{why}", "現在の状態と矛盾するため実行できません: {why}");
+        CONFLICT = ProblemCode::new("request.conflict", 409, "{why}", "現在の状態と矛盾するため実行できません: {why}").examples(&[("why", Text::new("Another change came first.", "別の変更が先に行われました"))]);
         /// It cannot be done.
-        pub(crate) REFUSED = ProblemCode::new("request.refused", 422, "{why}", "実行できません: {why}");
+        pub(crate) REFUSED = ProblemCode::new("request.refused", 422, "{why}", "実行できません: {why}").examples(&[("why", Text::new("This cannot be done.", "ルールを読み込めません"))]);
         /// A file, the disk or a peer does not work.
-        UNAVAILABLE = ProblemCode::new("daemon.unavailable", 503, "{why}", "現在利用できません: {why}");
+        UNAVAILABLE = ProblemCode::new("daemon.unavailable", 503, "{why}", "現在利用できません: {why}").examples(&[("why", Text::new("A file, the disk or a peer does not work.", "ストアがロックされています"))]);
         /// A bug of monban.
-        INTERNAL = ProblemCode::new("daemon.internal", 500, "{why}", "monban の内部でエラーが起きました: {why}");
+        INTERNAL = ProblemCode::new("daemon.internal", 500, "{why}", "monban の内部でエラーが起きました: {why}").examples(&[("why", Text::new("monban has failed.", "処理が異常終了しました"))]);
     }
 }
 

@@ -19,7 +19,7 @@ pub mod replays;
 
 use axum::http::StatusCode;
 use finding::text::Language;
-use finding::{ProblemCode, Translated, table};
+use finding::{ProblemCode, Text, Translated, table};
 use serde::Serialize;
 use tuning::{ExclusionWarning, PreviewedRule, Refused, TuningError};
 use utoipa::ToSchema;
@@ -64,21 +64,21 @@ table! {
             422,
             "“{site}” is neither a site nor a host name.",
             "「{site}」はサイトの名前でもホスト名でもありません。",
-        );
+        ).examples(&[("site", Text::same("shop"))]);
         /// No rule can name the path “{path}”.
         pub(crate) PATH_NOT_NAMED = ProblemCode::new(
             "tuning.path_not_named",
             422,
             "No rule can name the path “{path}”.",
             "パス「{path}」はルールに書けません。",
-        );
+        ).examples(&[("path", Text::same("/a b"))]);
         /// No rule that every ModSecurity reads can name the variable “{variable}”.
         pub(crate) VARIABLE_NOT_NAMED = ProblemCode::new(
             "tuning.variable_not_named",
             422,
             "No rule that every ModSecurity reads can name the variable “{variable}”.",
             "変数「{variable}」は、どの ModSecurity でも読める形ではルールから外せません。",
-        );
+        ).examples(&[("variable", Text::same("ARGS:a b"))]);
         /// The text is too long: the limit is {max}.
         pub(crate) EXCLUSION_TOO_LONG = ProblemCode::new(
             "tuning.exclusion_too_long",

@@ -2,7 +2,7 @@
 
 use event::Severity;
 
-use crate::{Finding, Text};
+use crate::{Example, Finding, Text, Translated};
 
 /// A row of a part's table: one code with its severity and texts.
 ///
@@ -35,6 +35,8 @@ pub struct Declaration {
     pub cure: Text,
     /// The way to revert the remedy, if that is not obvious.
     pub undo: Option<Text>,
+    /// Values of placeholders in an explanation of the code without a finding.
+    pub examples: &'static [Example],
     /// Equivalent messages of other programs, as parts of their text in any case; `*` matches anything. `monban
     /// explain` searches for them.
     pub foreign: &'static [&'static str],
@@ -45,13 +47,20 @@ pub struct Declaration {
 impl Declaration {
     /// Creates a row without undo and foreign messages, whose finding disappears with its cause.
     pub const fn new(code: &'static str, severity: Severity, title: Text, cause: Text, cure: Text) -> Self {
-        Self { code, severity, title, cause, cure, undo: None, foreign: &[], lasting: false }
+        Self { code, severity, title, cause, cure, undo: None, examples: &[], foreign: &[], lasting: false }
     }
 
     /// Adds the way to revert the remedy.
     #[must_use]
     pub const fn undo(mut self, undo: Text) -> Self {
         self.undo = Some(undo);
+        self
+    }
+
+    /// Adds example values of placeholders.
+    #[must_use]
+    pub const fn examples(mut self, examples: &'static [Example]) -> Self {
+        self.examples = examples;
         self
     }
 
@@ -67,6 +76,11 @@ impl Declaration {
     pub const fn lasting(mut self) -> Self {
         self.lasting = true;
         self
+    }
+
+    /// Returns a text of this row with example values.
+    pub fn explained(&self, text: &Text) -> Translated {
+        text.with_examples(self.examples)
     }
 
     /// Creates a finding with this code.

@@ -12,6 +12,7 @@
 //! - [`fault`]: [`Fault`], [`KeyPath`] and the location of a fault
 //! - [`text`]: [`Text`], a text in both languages with placeholders for values
 //! - [`declaration`]: [`Declaration`], a row of a part's table of findings
+//! - [`example`]: values of placeholders in the explanation of a code
 //! - [`finding`]: [`Finding`], and [`ShownFinding`] with its texts filled in
 //! - [`event_kind`]: [`EventKind`], a row of a part's table of events
 //! - [`problem`]: [`ProblemCode`] and [`AuditAction`], rows of the tables of a part's API
@@ -31,6 +32,7 @@
 
 pub mod declaration;
 pub mod event_kind;
+pub mod example;
 pub mod fault;
 pub mod finding;
 pub mod lookup;
@@ -40,6 +42,7 @@ pub mod text;
 
 pub use declaration::Declaration;
 pub use event_kind::EventKind;
+pub use example::Example;
 pub use fault::{Fault, Key, KeyPath, Place};
 pub use finding::{Finding, ShownFinding, Translated};
 pub use problem::{AuditAction, ProblemCode};

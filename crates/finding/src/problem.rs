@@ -1,6 +1,6 @@
 //! Rows of the tables in which parts declare the error answers of their routes and the actions of the audit trail.
 
-use crate::Text;
+use crate::{Example, Text, Translated};
 
 /// An error response of the API: one code, its status, and its text.
 ///
@@ -13,12 +13,26 @@ pub struct ProblemCode {
     pub status: u16,
     /// The problem, in sentences.
     pub text: Text,
+    /// Values of placeholders in an explanation of the code without a response.
+    pub examples: &'static [Example],
 }
 
 impl ProblemCode {
     /// Creates a row.
     pub const fn new(code: &'static str, status: u16, en: &'static str, ja: &'static str) -> Self {
-        Self { code, status, text: Text::new(en, ja) }
+        Self { code, status, text: Text::new(en, ja), examples: &[] }
+    }
+
+    /// Adds example values of placeholders.
+    #[must_use]
+    pub const fn examples(mut self, examples: &'static [Example]) -> Self {
+        self.examples = examples;
+        self
+    }
+
+    /// Returns the text with example values.
+    pub fn explained(&self) -> Translated {
+        self.text.with_examples(self.examples)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{AuditAction, Declaration, EventKind, ProblemCode, Text};
+use crate::{AuditAction, Declaration, EventKind, Example, ProblemCode, Text};
 
 /// Declares rows as constants, and a table that contains all of them.
 ///
@@ -33,7 +33,7 @@ macro_rules! table {
 /// Returns the errors in the rows of a table, for tests.
 ///
 /// A code consists of two words of `a`-`z`, digits and `_` with a dot between them. Both languages have a text with the
-/// same placeholders.
+/// same placeholders, and each placeholder has an example.
 pub fn faults<T: Row>(rows: &[T]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut codes = BTreeSet::new();
@@ -56,6 +56,10 @@ pub fn faults<T: Row>(rows: &[T]) -> Vec<String> {
             if names(text.en) != names(text.ja) {
                 faults.push(format!("{code}: the languages name different values: {}", text.en));
             }
+            let explained = text.with_examples(row.examples());
+            if [explained.en, explained.ja].iter().any(|text| text.contains(['{', '}'])) {
+                faults.push(format!("{code}: a value has no example: {}", text.en));
+            }
         }
     }
     faults
@@ -67,6 +71,10 @@ pub trait Row {
     fn code(&self) -> &'static str;
     /// Returns all texts.
     fn texts(&self) -> Vec<Text>;
+    /// Returns the example values of the texts.
+    fn examples(&self) -> &'static [Example] {
+        &[]
+    }
 }
 
 impl Row for Declaration {
@@ -76,6 +84,10 @@ impl Row for Declaration {
 
     fn texts(&self) -> Vec<Text> {
         [self.title, self.cause, self.cure].into_iter().chain(self.undo).collect()
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        self.examples
     }
 }
 
@@ -96,6 +108,10 @@ impl Row for ProblemCode {
 
     fn texts(&self) -> Vec<Text> {
         vec![self.text]
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        self.examples
     }
 }
 
@@ -123,18 +139,19 @@ mod tests {
     table! {
         /// Rows without and with faults.
         ROWS: AuditAction {
-            GOOD = AuditAction::new("toy.wound_up", "{who} wound it up", "{who}が始動");
+            GOOD = AuditAction::new("toy.wound_up", "{user} wound it up", "{user}が始動");
             TWICE = AuditAction::new("toy.wound_up", "again", "再度");
             BARE = AuditAction::new("wound", "no part", "部品なし");
             SHOUTED = AuditAction::new("toy.WOUND", "in capitals", "大文字");
-            VALUES = AuditAction::new("toy.values", "{who}", "{what}");
+            VALUES = AuditAction::new("toy.values", "{user}", "{role}");
+            UNKNOWN = AuditAction::new("toy.unknown", "{bell}", "{bell}");
             EMPTY = AuditAction::new("toy.empty", "text", " ");
         }
     }
 
     #[test]
     fn faults_of_rows_are_found() {
-        assert_eq!((ROWS.len(), ROWS[0]), (6, GOOD));
+        assert_eq!((ROWS.len(), ROWS[0]), (7, GOOD));
         let found = faults(ROWS).join("\n");
         for fault in [
             "toy.wound_up: declared twice",
@@ -142,13 +159,14 @@ mod tests {
             "toy.WOUND: a code is",
             "toy.values: the languages",
             "toy.empty: a text is empty",
+            "toy.unknown: a value has no example: {bell}",
         ] {
             assert!(found.contains(fault), "{fault}: {found}");
         }
-        assert_eq!(found.lines().count(), 5, "{found}");
+        assert_eq!(found.lines().count(), 6, "{found}");
         let text = Text::new("x", "x");
         let row = Declaration::new("toy.x", Severity::Notice, text, text, text);
-        let broken = row.undo(Text::new("", "")).foreign(&["x"]);
+        let broken = row.undo(Text::same("")).foreign(&["x"]);
         assert_eq!((faults(&[row]).len(), faults(&[broken]).len()), (0, 1));
     }
 }

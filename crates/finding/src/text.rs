@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::Translated;
+use crate::{Example, Translated, example};
 
 /// A text in English and Japanese. `{name}` is a placeholder for the value of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,11 @@ impl Text {
         Self { en, ja }
     }
 
+    /// Creates a text that is the same in both languages, such as a path.
+    pub const fn same(text: &'static str) -> Self {
+        Self::new(text, text)
+    }
+
     /// Returns the text of a language, with its placeholders.
     pub fn in_language(&self, language: Language) -> &'static str {
         match language {
@@ -30,22 +35,31 @@ impl Text {
 
     /// Returns the text with its values. A placeholder without a value stays unchanged.
     pub fn filled(&self, language: Language, values: &Map<String, Value>) -> String {
-        filled(self.in_language(language), values)
+        filled(self.in_language(language), |name| match values.get(name)? {
+            Value::String(value) => Some(value.clone()),
+            value => Some(value.to_string()),
+        })
     }
 
     /// Returns both texts with their values.
     pub fn translated(&self, values: &Map<String, Value>) -> Translated {
-        Translated { en: self.english(values), ja: self.japanese(values) }
+        let [en, ja] = Language::ALL.map(|language| self.filled(language, values));
+        Translated { en, ja }
     }
 
-    /// Returns the English text with its values. A placeholder without a value stays unchanged.
-    pub fn english(&self, values: &Map<String, Value>) -> String {
-        filled(self.en, values)
+    /// Returns both texts with example values: those of a row, else common ones. A placeholder without an example stays
+    /// unchanged, which [`table::faults`](crate::table::faults) reports.
+    pub fn with_examples(&self, examples: &[Example]) -> Translated {
+        let [en, ja] = Language::ALL.map(|language| {
+            let value = |name: &str| Some(example::find(examples, name)?.in_language(language).to_owned());
+            filled(self.in_language(language), value)
+        });
+        Translated { en, ja }
     }
 
-    /// Returns the Japanese text with its values.
-    pub fn japanese(&self, values: &Map<String, Value>) -> String {
-        filled(self.ja, values)
+    /// Returns whether the text names values.
+    pub fn has_placeholders(&self) -> bool {
+        self.en.contains('{')
     }
 }
 
@@ -72,18 +86,14 @@ impl Language {
     }
 }
 
-fn filled(text: &str, values: &Map<String, Value>) -> String {
+fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after.split_once('}').and_then(|(name, rest)| Some((values.get(name)?, rest))) {
-            Some((Value::String(value), after)) => {
-                filled.push_str(value);
-                rest = after;
-            }
+        match after.split_once('}').and_then(|(name, rest)| Some((value(name)?, rest))) {
             Some((value, after)) => {
-                filled.push_str(&value.to_string());
+                filled.push_str(&value);
                 rest = after;
             }
             None => {
@@ -105,7 +115,16 @@ mod tests {
         let mut values = Map::new();
         values.insert("who".into(), "{count}".into());
         values.insert("count".into(), 3.into());
-        assert_eq!(text.english(&values), "{count} has 3 of {nothing}, {");
-        assert_eq!(text.japanese(&values), "{count}は3");
+        let translated = text.translated(&values);
+        assert_eq!(translated.en, "{count} has 3 of {nothing}, {");
+        assert_eq!(translated.ja, "{count}は3");
+    }
+
+    #[test]
+    fn an_example_of_the_row_comes_before_a_common_one() {
+        let text = Text::new("{why}: {count}, {nothing}", "{why}、{count}");
+        let translated = text.with_examples(&[("why", Text::new("it is late", "夜"))]);
+        assert_eq!((translated.en.as_str(), translated.ja.as_str()), ("it is late: 3, {nothing}", "夜、3"));
+        assert!(text.has_placeholders() && !Text::new("plain", "平文").has_placeholders());
     }
 }

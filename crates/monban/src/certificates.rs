@@ -21,7 +21,7 @@ table! {
                 "Renew the certificate, replace the file and run `monban reload`.",
                 "証明書を更新し、ファイルを置き換えてから `monban reload` を実行してください。",
             ),
-        );
+        ).examples(&[("subject", Text::same("/etc/monban/www.pem")), ("why", Text::new("expires in 6 days", "残り 6 日で期限切れ"))]);
         /// Clients refuse a certificate.
         CERTIFICATE_REFUSED = Declaration::new(
             "gate.certificate_refused",
@@ -32,7 +32,7 @@ table! {
                 "Renew the certificate, replace the file and run `monban reload`. If its dates look right, set this machine's clock.",
                 "証明書を更新し、ファイルを置き換えてから `monban reload` を実行してください。期間が正しい場合は、このマシンの時計を確認してください。",
             ),
-        ).foreign(&["certificate has expired", "certificate is not yet valid", "SSL_ERROR_EXPIRED_CERT_ALERT", "NET::ERR_CERT_DATE_INVALID"]);
+        ).examples(&[("subject", Text::same("/etc/monban/www.pem")), ("why", Text::new("it expired on 2030-01-31", "2030-01-31 に期限切れ"))]).foreign(&["certificate has expired", "certificate is not yet valid", "SSL_ERROR_EXPIRED_CERT_ALERT", "NET::ERR_CERT_DATE_INVALID"]);
     }
 }
 

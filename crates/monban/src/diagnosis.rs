@@ -40,7 +40,7 @@ table! {
                 "Correct the place, then run `monban check` and `monban reload`. Until then a running daemon keeps its former configuration.",
                 "該当箇所を修正し、`monban check` と `monban reload` を実行してください。それまで、動作中のデーモンは以前の設定で動作します。",
             ),
-        );
+        ).examples(&[("what", Text::same("monban.toml:3:1: unknown key `lisen`; did you mean `listen`?"))]);
         /// The configuration is odd.
         CONFIGURATION_WARNING = Declaration::new(
             "configuration.warning",
@@ -48,7 +48,7 @@ table! {
             Text::new("The configuration is probably not as intended", "設定の要確認箇所"),
             Text::new("{what}", "{what}"),
             Text::new("Check the place. monban runs nevertheless.", "該当箇所を確認してください。monban はこの設定で動作します。"),
-        );
+        ).examples(&[("what", Text::same("monban.toml:9:1: two sites have the same upstream"))]);
         /// The configuration cannot be read.
         CONFIGURATION_UNREADABLE = Declaration::new(
             "configuration.unreadable",
@@ -59,7 +59,7 @@ table! {
                 "Name the file with `--config FILE`, run the command as monban's user or root, or write a file with `monban init`.",
                 "`--config FILE` でファイルを指定するか、monban のユーザーまたは root で実行するか、`monban init` でファイルを作成してください。",
             ),
-        );
+        ).examples(&[("why", Text::same("/etc/monban/monban.toml: permission denied"))]);
         /// The daemon does not answer.
         NOT_RUNNING = Declaration::new(
             "daemon.not_running",
@@ -70,7 +70,7 @@ table! {
                 "If it runs, repeat the command as monban's user or as root. Else start it with `systemctl start monban` or `monban up`; if it does not start, `journalctl -u monban` says why.",
                 "動作中の場合は、monban のユーザーまたは root でもう一度実行してください。停止中の場合は `systemctl start monban` または `monban up` で起動してください。起動しない場合は `journalctl -u monban` で理由を確認してください。",
             ),
-        );
+        ).examples(&[("subject", Text::same("/var/lib/monban/control.sock")), ("why", Text::new("connection refused", "接続が拒否されました"))]);
     }
 }
 

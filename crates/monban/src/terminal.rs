@@ -141,7 +141,7 @@ impl Drop for Progress {
 }
 
 /// Colours for standard output.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     colours: bool,
 }

@@ -29,7 +29,7 @@ table! {
                 "Check the channel's address and secret, and the service behind it. `monban notify test {subject}` sends a test notification.",
                 "通知先のアドレスと認証情報、および相手側のサービスを確認してください。`monban notify test {subject}` でテスト通知を送信できます。",
             ),
-        );
+        ).examples(&[("subject", Text::same("ops")), ("why", Text::new("connection refused", "接続が拒否されました"))]);
         /// The notifier cannot read events or save its state.
         NOTIFIER_FAILS = Declaration::new(
             "notifications.notifier_fails",

@@ -19,7 +19,7 @@ finding::table! {
                 "Remove the cause that the error names. The next try is at {due}.",
                 "エラーが示す原因を取り除いてください。次の実行は {due} です。",
             ),
-        );
+        ).examples(&[("subject", Text::same("tuning.learning")), ("failures", Text::same("3")), ("error", Text::new("no space left on device", "デバイスに空き容量がありません")), ("due", Text::same("2030-01-31 09:00"))]);
         /// A task of monban panicked.
         pub TASK_PANICKED = Declaration::new(
             "tasks.panicked",
@@ -30,7 +30,7 @@ finding::table! {
                 "Restart monban, and report the message with the log lines before it.",
                 "monban を再起動し、このメッセージと直前のログを報告してください。",
             ),
-        );
+        ).examples(&[("subject", Text::same("notifier")), ("message", Text::same("index out of bounds"))]);
         /// Something ends within days, and nothing renews it automatically.
         pub ENDS_SOON = Declaration::new(
             "ends.soon",
@@ -38,7 +38,7 @@ finding::table! {
             Text::new("{kind} {subject} ends on {at}", "{kind} {subject} の期限は {at} です"),
             Text::new("Nothing renews it by itself. It comes from {source}.", "自動では更新されません。出所: {source}"),
             Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
-        );
+        ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem"))]);
         /// Something ends within hours or days although it should have been renewed automatically.
         pub RENEWAL_LATE = Declaration::new(
             "ends.renewal_late",
@@ -46,7 +46,7 @@ finding::table! {
             Text::new("{kind} {subject} ends on {at} and is not renewed", "{kind} {subject} が更新されないまま期限 {at} に近づいています"),
             Text::new("{renewal} should have renewed it. It comes from {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
             Text::new("Find out why the renewal fails; until then renew it by hand.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
-        );
+        ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem")), ("renewal", Text::new("the ACME client", "ACME クライアント"))]);
         /// Something has ended.
         pub ENDED = Declaration::new(
             "ends.ended",
@@ -54,7 +54,7 @@ finding::table! {
             Text::new("{kind} {subject} ended on {at}", "{kind} {subject} は {at} に期限が切れました"),
             Text::new("Nothing renewed it in time. It comes from {source}.", "期限までに更新されませんでした。出所: {source}"),
             Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
-        );
+        ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem"))]);
     }
 }
 

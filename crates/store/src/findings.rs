@@ -77,7 +77,7 @@ table! {
                 "Stop monban and put a backup in place, or delete the damaged file. Without a backup, run `monban acknowledge`.",
                 "monban を停止してバックアップを戻すか、破損したファイルを削除してください。バックアップがない場合は `monban acknowledge` を実行してください。",
             ),
-        ).lasting().foreign(&["moved aside to", "database disk image is malformed", "file is not a database"]);
+        ).examples(&[("subject", Text::same("events.db.damaged"))]).lasting().foreign(&["moved aside to", "database disk image is malformed", "file is not a database"]);
     }
 }
 

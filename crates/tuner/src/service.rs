@@ -51,7 +51,7 @@ table! {
                 "Correct the line by hand, or delete its block and add the exclusion again in the console.",
                 "該当行を修正するか、ブロックを削除してコンソールから除外を追加し直してください。",
             ),
-        );
+        ).examples(&[("subject", Text::same("exclusions.conf:7")), ("why", Text::new("the rule has no id", "ルールに ID がありません"))]);
     }
 }
 

@@ -30,7 +30,7 @@ use webauthn_rp::{
 use super::limits::{CEREMONY_AGE, MAX_CEREMONIES, MAX_NAME_CHARS, MAX_PASSKEYS};
 use super::{Url, secret};
 use crate::Problem;
-use finding::{ProblemCode, table};
+use finding::{ProblemCode, Text, table};
 
 table! {
     /// The error responses about passkeys.
@@ -55,7 +55,7 @@ table! {
             409,
             "Passkeys work at {url} only. Open the console there.",
             "パスキーは {url} でのみ使えます。そのアドレスで開いてください。",
-        );
+        ).examples(&[("url", Text::same("https://gate.example.org"))]);
         /// The name of a passkey has 1 to {max} characters.
         pub(crate) BAD_NAME = ProblemCode::new(
             "passkey.bad_name",
@@ -83,7 +83,7 @@ table! {
             422,
             "The passkey cannot be added: {why}",
             "パスキーを登録できませんでした: {why}",
-        );
+        ).examples(&[("why", Text::new("the signature is wrong", "署名が正しくありません"))]);
         /// This passkey is already registered.
         pub(crate) EXISTS = ProblemCode::new(
             "passkey.exists",

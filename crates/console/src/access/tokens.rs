@@ -11,7 +11,7 @@ use super::limits::{CLOCK_STEP, MAX_NAME_CHARS, MAX_TOKEN_DAYS, MAX_TOKENS, SEEN
 use super::role::Scope;
 use super::secret;
 use crate::Problem;
-use finding::{AuditAction, ProblemCode, table};
+use finding::{AuditAction, ProblemCode, Text, table};
 
 table! {
     /// The error responses about API tokens.
@@ -50,7 +50,7 @@ table! {
             403,
             "The permission “{scope}” needs the role {role}.",
             "権限「{scope}」には{role}の役割が必要です。",
-        );
+        ).examples(&[("scope", Text::new("write", "書き込み"))]);
         /// There is no token {id}.
         pub(crate) NOT_FOUND = ProblemCode::new(
             "token.not_found",

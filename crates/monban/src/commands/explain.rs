@@ -4,9 +4,8 @@ use std::io::{Read, Write};
 
 use clap::{Args, ValueEnum};
 use finding::text::Language;
-use finding::{ShownFinding, Translated, lookup};
+use finding::{Declaration, Text, Translated, lookup};
 use serde::Serialize;
-use serde_json::Map;
 
 use crate::failure::Failure;
 use crate::part::Context;
@@ -21,8 +20,8 @@ const MAX_MATCHES: usize = 3;
 
 /// Explain a log line, a code or a number: its cause, its cure and the evidence on this host
 ///
-/// Knows monban's own codes (findings, error answers of the API, actions of the audit trail, exit codes), ids of the rules in
-/// force, and messages of mlogc and ModSecurity. The exit code is 1 if monban does not know the text.
+/// Knows monban's own codes (findings, error answers of the API, kinds of events, actions of the audit trail, exit codes), ids
+/// of the rules in force, and messages of mlogc and ModSecurity. The exit code is 1 if monban does not know the text.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The pasted line, the code or the number; `-` reads it from standard input. Put `--` before a text that begins with a hyphen
@@ -66,15 +65,37 @@ pub fn in_language(text: &Translated, language: Language) -> &str {
 /// An explanation of a code or message.
 #[derive(Debug, PartialEq, Serialize)]
 struct Explanation {
-    /// `finding`, `error_answer`, `audit_action`, `exit_code` or `rule`.
+    /// `finding`, `error_answer`, `event_kind`, `audit_action`, `exit_code` or `rule`.
     kind: &'static str,
     code: String,
     title: Translated,
     cause: Option<Translated>,
     cure: Option<Translated>,
     undo: Option<Translated>,
+    /// Whether names, numbers and reasons in the texts are examples.
+    has_examples: bool,
     /// The evidence on this host: current findings, settings, the rule's location.
     evidence: Vec<String>,
+}
+
+impl Explanation {
+    /// Creates an explanation that has only a title.
+    fn titled(kind: &'static str, code: impl Into<String>, title: Translated) -> Self {
+        let (code, evidence) = (code.into(), Vec::new());
+        Self { kind, code, title, cause: None, cure: None, undo: None, has_examples: false, evidence }
+    }
+
+    /// Explains a row of a table of findings, with example values.
+    fn of_row(kind: &'static str, row: &Declaration) -> Self {
+        let mut texts = [row.title, row.cause, row.cure].into_iter().chain(row.undo);
+        Self {
+            cause: Some(row.explained(&row.cause)),
+            cure: Some(row.explained(&row.cure)),
+            undo: row.undo.as_ref().map(|undo| row.explained(undo)),
+            has_examples: texts.any(|text| text.has_placeholders()),
+            ..Self::titled(kind, row.code, row.explained(&row.title))
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
@@ -118,70 +139,39 @@ fn read(words: &[String]) -> Result<String, Failure> {
 
 /// Returns the tables' explanations of a text.
 fn explain(text: &str) -> Vec<Explanation> {
-    let none = Map::new();
     let mut found = Vec::new();
     let exit = text.parse::<u8>().ok();
-    for (_, row) in known::EXIT_CODES.iter().filter(|(number, _)| exit == Some(*number)) {
-        found.push(of_finding("exit_code", row.finding("monban").shown()));
-    }
+    let exit_rows = known::EXIT_CODES.iter().filter(|(number, _)| exit == Some(*number));
+    found.extend(exit_rows.map(|(_, row)| Explanation::of_row("exit_code", row)));
     let code = text.to_ascii_lowercase();
-    for row in known::findings().filter(|row| row.code == code) {
-        found.push(of_finding("finding", shown(row)));
-    }
-    if let Some(row) = known::problems().find(|row| row.code == code) {
-        let title = row.text.translated(&none);
-        let cause = Text::answered(row.status);
-        found.push(Explanation {
-            kind: "error_answer",
-            code,
-            title,
-            cause: Some(cause),
-            cure: None,
-            undo: None,
-            evidence: Vec::new(),
-        });
-        return found;
-    }
-    if let Some(row) = known::actions().find(|row| row.code == code) {
-        let title = row.text.translated(&none);
-        found.push(Explanation {
-            kind: "audit_action",
-            code,
-            title,
-            cause: None,
-            cure: None,
-            undo: None,
-            evidence: Vec::new(),
-        });
-        return found;
-    }
+    let rows = known::findings().filter(|row| row.code == code);
+    found.extend(rows.map(|row| Explanation::of_row("finding", row)));
+    let answers = known::problems().filter(|row| row.code == code);
+    found.extend(answers.map(|row| Explanation {
+        cause: Some(answered(row.status)),
+        has_examples: row.text.has_placeholders(),
+        ..Explanation::titled("error_answer", row.code, row.explained())
+    }));
+    let kinds = known::kinds().filter(|row| row.name == code);
+    found.extend(kinds.map(|row| titled_by("event_kind", row.name, &row.title)));
+    let actions = known::actions().filter(|row| row.code == code);
+    found.extend(actions.map(|row| titled_by("audit_action", row.code, &row.text)));
     if found.is_empty() {
-        let rows = lookup::known(known::findings(), text);
-        found.extend(rows.into_iter().take(MAX_MATCHES).map(|row| of_finding("finding", shown(row))));
+        let rows = lookup::known(known::findings(), text).into_iter().take(MAX_MATCHES);
+        found.extend(rows.map(|row| Explanation::of_row("finding", row)));
     }
     found
 }
 
-/// Returns a row as a finding without subject and evidence. Placeholders stay unchanged.
-fn shown(row: &finding::Declaration) -> ShownFinding {
-    row.finding("{subject}").shown()
+fn titled_by(kind: &'static str, code: &str, title: &Text) -> Explanation {
+    Explanation::titled(kind, code, title.with_examples(&[]))
 }
 
-fn of_finding(kind: &'static str, finding: ShownFinding) -> Explanation {
-    let ShownFinding { code, title, cause, cure, undo, .. } = finding;
-    let (cause, cure) = (Some(cause), Some(cure));
-    Explanation { kind, code: code.into_owned(), title, cause, cure, undo, evidence: Vec::new() }
-}
-
-/// The builder of the sentence about an error response's status.
-struct Text;
-
-impl Text {
-    fn answered(status: u16) -> Translated {
-        Translated {
-            en: format!("The API answers {status} with this code."),
-            ja: format!("API がこのコードとともに {status} を返します。"),
-        }
+/// Returns the sentence about an error response's status.
+fn answered(status: u16) -> Translated {
+    Translated {
+        en: format!("The API answers {status} with this code."),
+        ja: format!("API がこのコードとともに {status} を返します。"),
     }
 }
 
@@ -219,13 +209,10 @@ fn of_rule(id: u64, context: &Context) -> Option<Explanation> {
     };
     let evidence = comment.lines().next().filter(|line| !line.is_empty()).map(str::to_owned);
     Some(Explanation {
-        kind: "rule",
-        code: id.to_string(),
-        title,
         cause: Some(cause),
         cure: Some(cure),
-        undo: None,
         evidence: evidence.into_iter().collect(),
+        ..Explanation::titled("rule", id.to_string(), title)
     })
 }
 
@@ -245,8 +232,8 @@ fn add_evidence(found: &mut [Explanation], context: &Context) {
 /// Returns the message for an unknown text.
 fn unknown(text: &str) -> String {
     let codes = known::findings().map(|row| row.code);
-    let codes =
-        codes.chain(known::problems().map(|row| row.code)).chain(known::actions().map(|row| row.code));
+    let codes = codes.chain(known::problems().map(|row| row.code));
+    let codes = codes.chain(known::kinds().map(|row| row.name)).chain(known::actions().map(|row| row.code));
     let word = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
     let distance = |code: &str| {
         let last = code.split('.').next_back().unwrap_or(code);
@@ -277,6 +264,13 @@ fn print(
         if let Some(value) = value {
             writeln!(out, "  {label}: {}", text(value))?;
         }
+    }
+    if explanation.has_examples {
+        let examples = Text::new(
+            "Names, numbers and reasons in these sentences are examples.",
+            "文中の名前、数値、理由は例です。",
+        );
+        writeln!(out, "  note: {}", examples.in_language(language))?;
     }
     for line in &explanation.evidence {
         writeln!(out, "  here: {}", Safe(line.as_bytes()))?;
@@ -338,6 +332,31 @@ mod tests {
             "{unknown}"
         );
         assert!(!super::unknown(&"x".repeat(100)).contains("nearest"));
+    }
+
+    #[test]
+    fn no_explanation_of_a_declared_code_shows_a_placeholder() {
+        let codes = known::findings().map(|row| row.code).chain(known::problems().map(|row| row.code));
+        let codes = codes.chain(known::kinds().map(|row| row.name));
+        let codes: Vec<&str> = codes.chain(known::actions().map(|row| row.code)).collect();
+        assert!(codes.len() > 150, "{}", codes.len());
+        for code in codes {
+            let found = explain(code);
+            assert!(found.iter().any(|explanation| explanation.code == code), "{code}");
+            for (explanation, language) in
+                found.iter().flat_map(|one| Language::ALL.map(|language| (one, language)))
+            {
+                let mut shown = Vec::new();
+                print(&mut shown, explanation, language, Style::default()).unwrap();
+                let shown = String::from_utf8(shown).unwrap();
+                assert!(!shown.contains(['{', '}']), "{shown}");
+            }
+        }
+        let ends = &explain("ends.soon")[0];
+        assert_eq!(ends.title.en, "certificate www.example.com ends on 2030-01-31 09:00");
+        assert!(ends.has_examples && !explain("store.moved_aside").is_empty());
+        let refused: Vec<&str> = explain("request.refused").iter().map(|one| one.kind).collect();
+        assert_eq!(refused, ["error_answer", "event_kind"]);
     }
 
     #[test]

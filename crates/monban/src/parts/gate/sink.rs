@@ -77,7 +77,7 @@ table! {
                 "Free space on its disk and check that monban's user may write there. [waf] names the files.",
                 "ディスクの空き容量と、monban のユーザーの書き込み権限を確認してください。ファイルは [waf] で指定します。",
             ),
-        );
+        ).examples(&[("subject", Text::same("audit_log"))]);
     }
 }
 

@@ -28,7 +28,7 @@ table! {
                 "Check that {subject} exists and that monban's user may read it. monban continues where it stopped.",
                 "{subject} が存在し、monban のユーザーが読み取れることを確認してください。解消後、中断した位置から再開します。",
             ),
-        );
+        ).examples(&[("subject", Text::same("/var/log/apache2/modsec_audit.log")), ("why", Text::new("permission denied", "読み取り権限がありません"))]);
         /// A part of a file could not be read.
         DAMAGED = Declaration::new(
             "watch.damaged",
@@ -42,7 +42,7 @@ table! {
                 "Look for the place in monban's log. `monban events import` reads entries that are still in a file. The finding passes within an hour.",
                 "該当箇所を monban のログで確認してください。ファイルに残っているエントリーは `monban events import` で取り込めます。この表示は 1 時間で消えます。",
             ),
-        );
+        ).examples(&[("subject", Text::same("/var/log/apache2/modsec_audit.log")), ("what", Text::new("an entry at byte 4096 has no end", "4096 バイト目のエントリーに終端がありません")), ("damages", Text::same("3"))]);
     }
 }
 
