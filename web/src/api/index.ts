@@ -7,6 +7,8 @@ type Schemas = components["schemas"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
 export type Finding = Schemas["Finding"];
+/** `GET /api/parts` */
+export type PartInfo = Schemas["Part"];
 /** `GET /api/notices` */
 export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];

@@ -37,7 +37,6 @@ export default {
     remove: "Remove",
     retry: "Try again",
     refresh: "Refresh",
-    acknowledge: "Acknowledge",
     retrying: "Retrying automatically.",
     more: "Show more",
     loading: "Loading…",

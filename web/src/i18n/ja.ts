@@ -40,7 +40,6 @@ const ja: Texts<typeof en> = {
     remove: "削除",
     retry: "再試行",
     refresh: "更新",
-    acknowledge: "確認済みにする",
     retrying: "自動的に再試行しています。",
     more: "さらに表示",
     loading: "読み込み中…",

@@ -32,6 +32,8 @@ export interface PageEntry {
   key?: string;
   /** The role that it requires; missing if any role suffices. */
   role?: Role;
+  /** The first word of the codes of findings that the page is about, such as `notifications`. */
+  findings?: string;
   /** Whether it needs no session. It is then shown without the menu. */
   open?: true;
 }

@@ -1,11 +1,9 @@
 // The layout of pages, and small components for it.
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { Finding } from "../api";
-import { ApiError, send } from "../api/client";
-import { ago, dateTime, has, language, t } from "../i18n";
-import { may } from "../session";
-import { Button, errorText, useAction } from "./controls";
+import { ApiError } from "../api/client";
+import { ago, dateTime, has, t } from "../i18n";
+import { Button, errorText } from "./controls";
 import { Untrusted } from "./untrusted";
 
 /** A page: heading (also the window's title), actions and content. */
@@ -89,48 +87,6 @@ export function Problem({ error, retry }: { error: ApiError | Error | string; re
     </div>
   );
 }
-
-/** The findings of /healthz, each with cause and cure, and a link to its page. Owners can acknowledge lasting ones. */
-export function Findings({ findings, changed }: { findings: readonly Finding[] | undefined; changed: () => void }) {
-  const { busy, error, run } = useAction();
-  if (!findings?.length) return null;
-  const acknowledge = () =>
-    run(async () => {
-      await send("POST", "/api/findings/acknowledge");
-      changed();
-    });
-  const inLanguage = language.value;
-  return (
-    <div class="problem" role="alert">
-      <ul>
-        {findings.map((one) => {
-          const page = FINDING_PAGES[one.code.split(".")[0] ?? ""];
-          const title = <Untrusted text={one.title[inLanguage]} />;
-          return (
-            <li key={`${one.code} ${one.subject}`}>
-              <strong>{page ? <a href={page}>{title}</a> : title}</strong>
-              <p>
-                <Untrusted text={one.cause[inLanguage]} /> <Untrusted text={one.cure[inLanguage]} />
-              </p>
-            </li>
-          );
-        })}
-      </ul>
-      {findings.some((one) => one.lasting) && may("owner") && (
-        <Button busy={busy} onClick={() => void acknowledge()}>
-          {t("ui.acknowledge")}
-        </Button>
-      )}
-      {error && <Problem error={error} />}
-    </div>
-  );
-}
-
-/** The page about a finding, by the first word of its code. */
-const FINDING_PAGES: Record<string, string> = {
-  notifications: "/notices",
-  tuning: "/tuning",
-};
 
 /** The notice that a list is empty. */
 export function Empty({ children }: { children: ComponentChildren }) {

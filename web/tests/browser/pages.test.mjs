@@ -627,6 +627,8 @@ test("the daemon's findings, in both languages, with a link to the page about th
       await page.goto(`${api.address}/`);
       const shown = page.locator("[role=alert]");
       for (const part of ["cause", "cure"]) await shown.getByText(finding[part][language]).waitFor();
+      const command = language === "en" ? "monban explain notifications.channel_fails" : "monban explain --language ja notifications.channel_fails";
+      assert.equal(await shown.locator("code").innerText(), command);
       await shown.locator("a", { hasText: finding.title[language] }).click();
       await page.waitForURL("**/notices");
     });
@@ -956,6 +958,37 @@ test("an event of an unknown kind: in the list, live, and on its page with facts
       await page.waitForFunction(() => document.querySelector(".page-actions .badge.good"));
       api.push("event", login({ id: "01M86FYNWH4TW6999999999999" }));
       await rows(page).first().locator("text=login.denied").waitFor();
+    });
+  }
+});
+
+test("an event's kind has the title of the part that declares it; in both languages", async () => {
+  const one = login({ evidence: undefined });
+  const title = { en: "login refused", ja: "ログインの拒否" };
+  const parts = [{ name: "logins", pages: [], kinds: [{ name: "login.denied", severity: "warning", title }] }];
+  const top = { rules: [], clients: [], paths: [], sites: [], facts: [], kinds: [{ gate: "login", kind: "login.denied", count: 3 }] };
+  for (const [locale, language] of [
+    ["en-GB", "en"],
+    ["ja-JP", "ja"],
+  ]) {
+    const routes = {
+      "GET /api/parts": parts,
+      "GET /api/overview": { totals: {}, series: [], top, complete: true },
+      "GET /healthz": { status: 200, body: HEALTH },
+      "GET /api/events": { events: [one], next: null, searched_to: null },
+      [`GET /api/events/${one.id}`]: { ...one, status: undefined },
+      "GET /api/incidents": { incidents: [INCIDENT], next: null, complete: true },
+    };
+    await withPage(routes, { locale }, async (page, api) => {
+      await page.goto(`${api.address}/`);
+      assert.equal(await page.locator("a[href*='kind=login.denied']").innerText(), title[language]);
+      await page.goto(`${api.address}/events/${one.id}`);
+      assert.equal(await page.innerText("h1"), `${title[language]}: sshd`);
+      await page.locator(".facts dd", { hasText: title[language] }).waitFor();
+      await page.goto(`${api.address}/events`);
+      assert.equal(await rows(page).first().locator(".event-what").innerText(), title[language]);
+      await page.goto(`${api.address}/incidents`);
+      await page.getByText(title[language]).first().waitFor();
     });
   }
 });

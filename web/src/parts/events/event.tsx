@@ -8,7 +8,8 @@ import { PARTS } from "../index";
 import type { EventProps, Load, LoadRow, PageProps, Part } from "../part";
 import { useModule, usePiece } from "../piece";
 import { Neighbours } from "./neighbours";
-import { actorCondition, rowOf } from "./rows";
+import { kindTitle } from "./kinds";
+import { actorCondition, Kind, rowOf } from "./rows";
 import { t } from "./texts";
 
 export default function EventPage({ params, title }: PageProps) {
@@ -42,7 +43,8 @@ function Titled({ event, part, load }: { event: Event; part: Part; load: LoadRow
 
 /** The kind of an event and its subject. */
 function plainTitle({ kind, subject }: Event): string {
-  return visible(subject === undefined ? kind : `${kind}: ${subject}`);
+  const title = kindTitle(kind) ?? kind;
+  return visible(subject === undefined ? title : `${title}: ${subject}`);
 }
 
 interface EventPiece {
@@ -124,7 +126,7 @@ function Envelope({ event }: { event: Event }) {
           <Time time={event.time} />
         </Fact>
         <Fact name={t("event.kind")}>
-          <Untrusted text={event.kind} limit={100} />
+          <Kind kind={event.kind} />
         </Fact>
         {subject !== undefined && <Fact name={t("event.subject")}>{linked("subject", subject)}</Fact>}
         {actor && actorName(actor) !== "" && (

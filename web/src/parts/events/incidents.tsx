@@ -5,6 +5,7 @@ import { number } from "../../i18n";
 import { navigate, place, setQuery } from "../../router";
 import { Badge, Button, Empty, Loading, Page, Problem, Select, Time, Untrusted, useKeys, visible } from "../../ui";
 import type { PageProps } from "../part";
+import { kindTitle } from "./kinds";
 import { has, t } from "./texts";
 
 interface Incident {
@@ -97,7 +98,7 @@ export default function Incidents({ title }: PageProps) {
 
 export function categoryText(category: string): string {
   const key = `attack.${category.replace(/^attack-/, "")}`;
-  return has(key) ? t(key) : visible(category);
+  return has(key) ? t(key) : visible(kindTitle(category) ?? category);
 }
 
 /** Categories that a line names; the others are in its details. */

@@ -1,6 +1,7 @@
 // Events of any gate: overview, list, one event, live view, incidents.
 import { loadProperties } from "../../query/properties";
 import type { Part } from "../part";
+import { loadKinds } from "./kinds";
 import { TEXTS } from "./texts";
 
 export const TITLES = {
@@ -11,11 +12,14 @@ export const TITLES = {
   incidents: { en: "Incidents", ja: "インシデント" },
 } as const;
 
-/** Fetches a page and the properties that its query may have. */
-const withQuery =
-  <M>(load: () => Promise<M>): (() => Promise<M>) =>
+/** Fetches a page and what it reads from tables of the daemon. */
+const withTables =
+  <M>(load: () => Promise<M>, ...tables: (() => Promise<void>)[]): (() => Promise<M>) =>
   async () =>
-    (await Promise.all([load(), loadProperties()]))[0];
+    (await Promise.all([load(), ...tables.map((table) => table())]))[0];
+
+/** Fetches a page, the properties that its query may have, and the titles of kinds. */
+const withQuery = <M>(load: () => Promise<M>): (() => Promise<M>) => withTables(load, loadProperties, loadKinds);
 
 export default {
   texts: TEXTS,
@@ -23,8 +27,8 @@ export default {
   pages: [
     { path: "/", load: withQuery(() => import("./overview")), title: TITLES.overview, group: "monitor", key: "g o" },
     { path: "/events", load: withQuery(() => import("./events")), title: TITLES.events, group: "monitor", key: "g e" },
-    { path: "/events/:id", load: () => import("./event"), title: TITLES.event },
+    { path: "/events/:id", load: withTables(() => import("./event"), loadKinds), title: TITLES.event },
     { path: "/live", load: withQuery(() => import("./live")), title: TITLES.live, group: "monitor", key: "g l" },
-    { path: "/incidents", load: () => import("./incidents"), title: TITLES.incidents, group: "monitor", key: "g i" },
+    { path: "/incidents", load: withTables(() => import("./incidents"), loadKinds), title: TITLES.incidents, group: "monitor", key: "g i" },
   ],
 } satisfies Part;

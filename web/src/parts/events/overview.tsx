@@ -6,7 +6,9 @@ import { dateTime, number } from "../../i18n";
 import { place, setQuery } from "../../router";
 import type { PageProps } from "../part";
 import { Chart, type Layer } from "./chart";
-import { Button, Findings, Loading, Page, Panel, Problem, Untrusted, useKeys } from "../../ui";
+import { Button, Loading, Page, Panel, Problem, Untrusted, useKeys } from "../../ui";
+import { Findings } from "./findings";
+import { kindTitle } from "./kinds";
 import { t } from "./texts";
 
 const HOUR = 3_600_000;
@@ -200,10 +202,10 @@ function Content({
     { title: t("overview.sites"), items: top.sites.map((one) => named(one, link({ subject: one.name }))) },
     {
       title: t("overview.kinds"),
-      items: top.kinds.map(({ gate, kind, count }) => ({
-        ...named({ name: kind, count }, link({ gate, kind }), true),
-        key: `${gate} ${kind}`,
-      })),
+      items: top.kinds.map(({ gate, kind, count }) => {
+        const title = kindTitle(kind);
+        return { ...named({ name: title ?? kind, count }, link({ gate, kind }), title === undefined), key: `${gate} ${kind}` };
+      }),
     },
     ...(top.facts.length > 0
       ? [{ title: t("overview.facts"), items: top.facts.map((one) => named(one, link({ fact: one.name }), true)) }]

@@ -6,6 +6,7 @@ import { OutcomeBadge, SeverityBadge, Time, Untrusted } from "../../ui";
 import { PARTS } from "../index";
 import type { LoadRow, Part } from "../part";
 import { usePiece } from "../piece";
+import { kindTitle } from "./kinds";
 import { t } from "./texts";
 
 /** Returns the part that shows an event in lists, and its row; undefined for evidence that no part knows. */
@@ -38,14 +39,23 @@ function PlainCells({ event }: { event: Event }) {
   return (
     <>
       <a class="event-what" href={`/events/${event.id}`}>
-        <code>
-          <Untrusted text={event.kind} limit={80} />
-        </code>
+        <Kind kind={event.kind} />
       </a>
       <span class="event-rule">
         <Untrusted text={event.summary ?? facts} limit={200} />
       </span>
     </>
+  );
+}
+
+/** The title of a kind; the kind itself if no part of the daemon declares it. */
+export function Kind({ kind }: { kind: string }) {
+  const title = kindTitle(kind);
+  if (title !== undefined) return <Untrusted text={title} limit={100} />;
+  return (
+    <code>
+      <Untrusted text={kind} limit={100} />
+    </code>
   );
 }
 

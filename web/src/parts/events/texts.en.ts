@@ -107,6 +107,10 @@ export default {
     list: "List {n} {n|event|events}",
     older: "Load older incidents",
   },
+  findings: {
+    acknowledge: "Acknowledge",
+    explain: "More on the server:",
+  },
   event: {
     gone: "This event does not exist. It may have exceeded the retention period.",
     time: "Time",

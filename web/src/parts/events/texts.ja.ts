@@ -110,6 +110,10 @@ const ja: Texts<typeof en> = {
     list: "イベント {n} 件を一覧で表示",
     older: "以前のインシデントを表示",
   },
+  findings: {
+    acknowledge: "確認済みにする",
+    explain: "サーバーでの詳細表示:",
+  },
   event: {
     gone: "このイベントはありません。保存期間を過ぎて削除された可能性があります。",
     time: "日時",

@@ -11,7 +11,7 @@ export const TITLES = {
 export default {
   texts: TEXTS,
   pages: [
-    { path: "/tuning", load: () => import("./tuning"), title: TITLES.exclusions, group: "tune", key: "g t" },
+    { path: "/tuning", load: () => import("./tuning"), title: TITLES.exclusions, group: "tune", key: "g t", findings: "tuning" },
     { path: "/learning", load: () => import("./learning"), title: TITLES.learning, group: "tune" },
     { path: "/history", load: () => import("./history"), title: TITLES.history, group: "tune", key: "g h" },
   ],
