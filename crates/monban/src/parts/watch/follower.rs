@@ -14,9 +14,9 @@ use event::redaction::Redactor;
 use store::{Accepted, Intake};
 
 use super::config::WatchedFile;
+use super::health::FileHealth;
 use super::places::{Later, Place, Places};
 use super::rotation::{self, HEAD_BYTES, Source, Survey};
-use super::telling::Telling;
 use crate::config::Retention;
 use crate::entry_file::{self, Missing};
 use crate::terminal::Safe;
@@ -87,7 +87,7 @@ pub(super) struct Follower {
     retention: Retention,
     /// Time of the next attempt at unreadable files.
     again: Instant,
-    pub telling: Arc<Telling>,
+    pub health: Arc<FileHealth>,
 }
 
 impl Follower {
@@ -96,7 +96,7 @@ impl Follower {
         let name = event::EventId::derived(event::Timestamp::MIN, "watch", &watch.path.display().to_string());
         Self {
             state: folder.join(format!("{name}.json")),
-            telling: Arc::new(Telling::new(&watch.path)),
+            health: Arc::new(FileHealth::new(&watch.path)),
             watch,
             quiet,
             retention: retention.clone(),
@@ -137,7 +137,7 @@ impl Follower {
             if newest.is_some_and(|newest| *modified > newest)
                 && self.unreadable.insert((path.clone(), *modified))
             {
-                self.telling.damage(&format!("cannot read {}: {why}", path.display()));
+                self.health.damage(&format!("cannot read {}: {why}", path.display()));
             }
         }
         Ok(survey)
@@ -171,7 +171,7 @@ impl Follower {
         let gone = self.places.get_or_insert_default().keep(&heads);
         // A file that was open was read to its end.
         if let Some(Place { offset, .. }) = gone.filter(|_| first) {
-            self.telling.damage(&format!(
+            self.health.damage(&format!(
                 "the file that monban read up to offset {offset} is gone, and its folder has no copy under another name or compressed with gzip; entries after that offset are lost"
             ));
         }
@@ -276,7 +276,7 @@ impl Follower {
             let read = open.read;
             let gone = open.place.head.clone();
             if read > 0 {
-                self.telling.damage(&format!(
+                self.health.damage(&format!(
                     "was truncated, and its folder has no copy; entries after offset {read} are lost"
                 ));
             }
@@ -331,8 +331,8 @@ impl Follower {
 
     fn damage(&self, what: &str) {
         match self.open.as_ref().and_then(|open| open.rotated.as_deref()) {
-            Some(path) => self.telling.damage(&format!("{}: {what}", path.display())),
-            None => self.telling.damage(what),
+            Some(path) => self.health.damage(&format!("{}: {what}", path.display())),
+            None => self.health.damage(what),
         }
     }
 
@@ -357,7 +357,7 @@ impl Follower {
                 return true;
             }
             Err(Missing::Outside(why)) => {
-                self.telling.damage(&format!("cannot read {place}: {why}"));
+                self.health.damage(&format!("cannot read {place}: {why}"));
                 return true;
             }
             Err(Missing::Unreadable(why)) => {
@@ -365,7 +365,7 @@ impl Follower {
                 let waiting = self.places.as_ref().map_or(0, |places| places.later.len());
                 let given_up = line.tries >= MAX_TRIES || waiting >= MAX_LATER;
                 if given_up {
-                    self.telling.damage(&format!("cannot read {place}: {why}"));
+                    self.health.damage(&format!("cannot read {place}: {why}"));
                 } else if line.tries == 1 {
                     tracing::warn!("{}: monban will try {place} again: {why}", self.watch.path.display());
                 }
@@ -380,12 +380,12 @@ impl Follower {
         for step in steps {
             match step {
                 Step::Entry(entry) => events.push(entry.event),
-                Step::Damage(damage) => self.telling.damage(&format!("{}: {damage}", path.display())),
+                Step::Damage(damage) => self.health.damage(&format!("{}: {damage}", path.display())),
                 Step::Index(_) => {}
             }
         }
         if events.len() == before {
-            self.telling.damage(&format!("{}: contains no readable entry", path.display()));
+            self.health.damage(&format!("{}: contains no readable entry", path.display()));
         }
         true
     }

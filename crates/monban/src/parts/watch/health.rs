@@ -1,4 +1,4 @@
-//! Reports of the state of a watched file to the log, `/healthz` and `/metrics`.
+//! Reports the state of a watched file to the log, `/healthz` and `/metrics`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use finding::{Declaration, Finding, Text, table};
 /// Damages of one file that are logged; further ones are only counted until the next start.
 const MAX_LOGGED: u64 = 100;
 /// Time for which `/healthz` shows a damage.
-const TOLD_FOR: Duration = Duration::from_secs(3600);
+const SHOWN_FOR: Duration = Duration::from_secs(3600);
 
 table! {
     /// The findings of watched files.
@@ -46,9 +46,9 @@ table! {
     }
 }
 
-/// The problems of one file.
+/// The state of one watched file.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct FileHealth {
     path: PathBuf,
     state: Mutex<State>,
 }
@@ -62,7 +62,7 @@ struct State {
     damages: u64,
 }
 
-impl Telling {
+impl FileHealth {
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_path_buf(), state: Mutex::default() }
     }
@@ -111,7 +111,7 @@ impl Telling {
         let state = self.state();
         let path = self.path.display().to_string();
         let failure = state.failure.iter().map(|why| CANNOT_FOLLOW.finding(&path).with("why", why.as_str()));
-        let last = state.last.as_ref().filter(|(at, _)| at.elapsed() < TOLD_FOR);
+        let last = state.last.as_ref().filter(|(at, _)| at.elapsed() < SHOWN_FOR);
         let damage = last.map(|(_, what)| {
             DAMAGED.finding(&path).with("what", what.as_str()).with("damages", state.damages)
         });

@@ -2,10 +2,10 @@
 
 mod config;
 mod follower;
+mod health;
 mod mlogc_log;
 mod places;
 mod rotation;
-mod telling;
 mod watcher;
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Part for Watch {
     type Running = Watching;
     const NAME: &'static str = "watch";
     const REFERENCE: &'static str = include_str!("reference.md");
-    const TABLES: Tables = Tables { findings: &[telling::FINDINGS], ..Tables::NONE };
+    const TABLES: Tables = Tables { findings: &[health::FINDINGS], ..Tables::NONE };
 
     fn check(config: &WatchConfig, _host: &Host) -> Vec<Fault> {
         config::check(config)

@@ -8,7 +8,7 @@
 //! through any number of rotations: by rename and create, by copy and truncate, with and without compression. After a
 //! crash some events are read again and are recognised by their identifiers. Lost data is reported.
 //!
-//! [`rotation`] finds the files, [`places`] stores the positions, [`follower`] reads, and [`telling`] reports problems.
+//! [`rotation`] finds the files, [`places`] stores the positions, [`follower`] reads, and [`health`] reports problems.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use store::Intake;
 
 use super::config::WatchedFile;
 use super::follower::Follower;
-use super::telling::Telling;
+use super::health::FileHealth;
 use crate::config::Retention;
 
 /// Interval at which files are polled.
@@ -35,7 +35,7 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 /// The threads that follow files.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
-    telling: Vec<Arc<Telling>>,
+    health: Vec<Arc<FileHealth>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -51,37 +51,37 @@ impl Watcher {
         redactor: &Redactor,
         retention: &Retention,
     ) -> std::io::Result<Self> {
-        let watcher = Self { stop: Arc::default(), telling: Vec::new(), threads: Mutex::default() };
+        let watcher = Self { stop: Arc::default(), health: Vec::new(), threads: Mutex::default() };
         if watches.is_empty() {
             return Ok(watcher);
         }
         crate::data_folder::create(&folder)?;
-        let mut telling = Vec::new();
+        let mut health = Vec::new();
         let mut threads = Vec::new();
         for watch in watches {
             let mut follower = Follower::new(watch, &folder, retention, QUIET);
-            telling.push(Arc::clone(&follower.telling));
+            health.push(Arc::clone(&follower.health));
             let (intake, redactor, stop) = (Arc::clone(&intake), redactor.clone(), Arc::clone(&watcher.stop));
             let run = move || {
                 while !stop.load(Ordering::Relaxed) {
                     let outcome = follower.poll(&intake, &redactor, &stop);
-                    follower.telling.outcome(outcome);
+                    follower.health.outcome(outcome);
                     std::thread::park_timeout(PAUSE);
                 }
             };
             threads.push(std::thread::Builder::new().name("watch".into()).spawn(run)?);
         }
-        Ok(Self { telling, threads: Mutex::new(threads), ..watcher })
+        Ok(Self { health, threads: Mutex::new(threads), ..watcher })
     }
 
     /// Returns the findings of the files.
     pub fn findings(&self) -> Vec<finding::Finding> {
-        self.telling.iter().flat_map(|telling| telling.findings()).collect()
+        self.health.iter().flat_map(|health| health.findings()).collect()
     }
 
     /// Returns the number of damages since the start.
     pub fn damages(&self) -> u64 {
-        self.telling.iter().map(|telling| telling.damages()).sum()
+        self.health.iter().map(|health| health.damages()).sum()
     }
 
     /// Ends each thread after its current piece, which takes no longer than one disk sync. Abandons a thread that a

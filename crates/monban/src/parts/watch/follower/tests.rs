@@ -116,7 +116,7 @@ fn index_line(path: &str) -> String {
 }
 
 fn told(follower: &Follower) -> Vec<String> {
-    follower.telling.findings().iter().map(|finding| finding.to_string()).collect()
+    follower.health.findings().iter().map(|finding| finding.to_string()).collect()
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn the_files_of_an_index_are_read() {
     bench.append(&(line("a1") + &line("a2") + &line("a3")));
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3"]);
-    assert_eq!(follower.telling.damages(), 0);
+    assert_eq!(follower.health.damages(), 0);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
     bench.append(&lines);
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3"]);
-    assert_eq!(follower.telling.damages(), 2);
+    assert_eq!(follower.health.damages(), 2);
     let problems = told(&follower);
     assert!(problems[0].contains("data/u/empty: contains no readable entry (2 such places"), "{problems:?}");
     // A file that becomes readable is read once, also after a restart.
@@ -241,15 +241,15 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
     bench.poll(&mut follower);
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3", "a2"]);
-    assert_eq!((follower.telling.damages(), told(&follower).len()), (0, 0));
+    assert_eq!((follower.health.damages(), told(&follower).len()), (0, 0));
     // A file that never becomes readable is given up and reported.
     std::os::unix::fs::symlink("w", bench.path("data/w")).unwrap();
     bench.append(&index_line("w/a4"));
     for _ in 0..=MAX_TRIES {
         bench.poll(&mut follower);
     }
-    assert_eq!(follower.telling.damages(), 1);
-    assert!(told(&follower)[0].contains("data/w/a4: Too many levels"), "{:?}", follower.telling);
+    assert_eq!(follower.health.damages(), 1);
+    assert!(told(&follower)[0].contains("data/w/a4: Too many levels"), "{:?}", follower.health);
     assert_eq!(Places::load(&follower.state).unwrap().later, []);
 }
 
@@ -413,12 +413,12 @@ fn what_is_gone_is_told() {
     let mut follower = bench.follower(Duration::ZERO);
     bench.append(&entry("a4"));
     bench.poll(&mut follower);
-    assert_eq!((bench.ids().len(), follower.telling.damages()), (3, 0));
+    assert_eq!((bench.ids().len(), follower.health.damages()), (3, 0));
     // Truncated without a copy.
     std::fs::write(bench.path("audit.log"), entry("a5")).unwrap();
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3", "a4", "a5"]);
-    assert!(told(&follower)[0].contains("was truncated"), "{:?}", follower.telling);
+    assert!(told(&follower)[0].contains("was truncated"), "{:?}", follower.health);
     // Compressed by an unsupported program before it was read.
     bench.append(&entry("a6"));
     bench.rename();
@@ -428,7 +428,7 @@ fn what_is_gone_is_told() {
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     assert_eq!(bench.ids().last().unwrap(), "a7");
-    assert_eq!(follower.telling.damages(), 2);
+    assert_eq!(follower.health.damages(), 2);
     bench.poll(&mut follower);
     // A truncated gzip file.
     bench.append(&entry("a8"));
@@ -443,8 +443,8 @@ fn what_is_gone_is_told() {
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     assert_eq!(bench.ids()[5..], ["a9", "b1"]);
-    assert_eq!(follower.telling.damages(), 2, "{:?}", follower.telling);
-    assert!(told(&follower)[0].contains("audit.log.2.gz: "), "{:?}", follower.telling);
+    assert_eq!(follower.health.damages(), 2, "{:?}", follower.health);
+    assert!(told(&follower)[0].contains("audit.log.2.gz: "), "{:?}", follower.health);
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn what_was_rotated_before_the_file_was_watched_is_left_alone() {
     // The log does not exist yet. After a restart, the follower knows that it waited for the log.
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
-    assert_eq!(follower.telling.damages(), 0);
+    assert_eq!(follower.health.damages(), 0);
     bench.append(&entry("a1"));
     bench.rename();
     bench.append(&entry("a2"));
