@@ -137,6 +137,7 @@ bench: install-bench-deps web
 	@bench/memory | bench/table memory
 	@echo
 	@bench/receiving
+	@bench/logins
 	@echo
 	@bench/looking
 	@echo

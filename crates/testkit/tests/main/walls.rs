@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["event", "http1", "seclang", "files"],
     &["finding", "waf"],
-    &["tuning", "store", "spine"],
+    &["tuning", "store", "spine", "login"],
     &["tuner", "gateway", "notify"],
     &["console"],
     &["monban"],
