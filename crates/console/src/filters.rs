@@ -218,7 +218,7 @@ impl Saved {
     responses((status = 200, body = Filters))
 )]
 async fn list(viewer: Viewer, State(console): State<Console>) -> Json<Filters> {
-    Json(Filters { filters: console.page_data.filters.of(&viewer.user) })
+    Json(Filters { filters: console.filters.of(&viewer.user) })
 }
 
 /// Save a filter
@@ -245,7 +245,7 @@ async fn save(
     }
     let new = checked(&console.properties, new)?;
     let user = viewer.user.clone();
-    let saving = tokio::task::spawn_blocking(move || console.page_data.filters.add(new, &user)).await;
+    let saving = tokio::task::spawn_blocking(move || console.filters.add(new, &user)).await;
     let ended =
         |error: tokio::task::JoinError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
     Ok((StatusCode::CREATED, Json(saving.map_err(ended)??)))
@@ -271,7 +271,7 @@ async fn delete(
     State(console): State<Console>,
     axum::extract::Path(id): axum::extract::Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    let deleting = tokio::task::spawn_blocking(move || console.page_data.filters.remove(id, &viewer.0)).await;
+    let deleting = tokio::task::spawn_blocking(move || console.filters.remove(id, &viewer.0)).await;
     let ended =
         |error: tokio::task::JoinError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
     deleting.map_err(ended)??;

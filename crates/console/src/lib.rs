@@ -61,7 +61,6 @@ mod incidents;
 pub mod live;
 pub mod openapi;
 mod overview;
-mod page_data;
 mod pages;
 mod parts;
 mod problem;
@@ -80,7 +79,6 @@ use axum::routing::get;
 use finding::{AuditAction, ProblemCode};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use page_data::PageData;
 pub use parts::PartInfo;
 pub use problem::{Input, Problem};
 pub use routes::{PartRoutes, RouteError, Routes};
@@ -151,8 +149,10 @@ pub struct Console {
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The running replays.
     pub replays: tuning_api::replays::Replays,
-    /// Data for the pages about events, other than the events.
-    pub page_data: PageData,
+    /// The filters that users have saved.
+    pub filters: Arc<filters::Saved>,
+    /// The countries of addresses.
+    pub geoip: Arc<spine::geoip::GeoipFiles>,
     /// The open live views.
     pub live: live::Live,
 }
@@ -172,7 +172,8 @@ impl Console {
             properties: Arc::default(),
             tuning: Arc::new(tuning::NoGate),
             replays: tuning_api::replays::Replays::default(),
-            page_data: PageData::default(),
+            filters: Arc::default(),
+            geoip: Arc::default(),
             live: live::Live::default(),
         }
     }

@@ -91,7 +91,7 @@ pub(crate) struct Top {
     pub kinds: Vec<KindCount>,
     /// The facts of most events other than requests: name and value, with `=` between.
     pub facts: Vec<NameCount>,
-    /// The countries of most events, by the thousand clients of most events; null where `[console] geoip` names no database.
+    /// The countries of most events, by the thousand clients of most events; null where `geoip` names no readable database.
     pub countries: Option<Vec<CountryCount>>,
 }
 
@@ -159,15 +159,19 @@ async fn overview(
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let mut query = read(&console.properties, parameters, Timestamp::from(SystemTime::now())).map_err(bad)?;
-    if console.page_data.geoip.is_some() {
-        query.top = CLIENTS;
-    }
-    let counts = asked(move || console.events.overview(&query)).await?;
-    let countries = console.page_data.geoip.as_ref().map(|geoip| {
-        let countries = geoip.countries(counts.clients.iter().map(|(client, count)| (*client, *count)));
-        countries.into_iter().take(TOP).map(|(code, count)| CountryCount { code, count }).collect()
-    });
-    Ok(Json(answer(counts, countries)))
+    asked(move || {
+        let geoip = console.geoip.databases();
+        if !geoip.is_empty() {
+            query.top = CLIENTS;
+        }
+        let counts = console.events.overview(&query)?;
+        let countries = (!geoip.is_empty()).then(|| {
+            let countries = geoip.countries(counts.clients.iter().map(|(client, count)| (*client, *count)));
+            countries.into_iter().take(TOP).map(|(code, count)| CountryCount { code, count }).collect()
+        });
+        Ok(Json(answer(counts, countries)))
+    })
+    .await
 }
 
 /// Parses `since`, `until` and `step`; the other parameters are the filter.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use finding::{Fault, KeyPath};
+use spine::geoip::Geoip;
 
 use crate::access::writable;
 use crate::config::{self, Config, Document, Located};
@@ -66,7 +67,7 @@ pub fn examine(path: &Path, more: impl FnOnce(&Config) -> Vec<Fault>) -> Result<
 
 /// Returns the faults of a configuration and of the files that it names. Creates and changes nothing.
 pub fn faults(config: &Config, parts: &[&dyn AnyPart]) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = data_dir(config).into_iter().collect();
+    let mut faults: Vec<Fault> = data_dir(config).into_iter().chain(geoip(config)).collect();
     faults.extend(parts.iter().flat_map(|part| part.check(config)));
     let listening = parts.iter().flat_map(|part| part.addresses(config));
     faults.extend(taken_twice(listening.collect()));
@@ -102,4 +103,10 @@ fn data_dir(config: &Config) -> Option<Fault> {
     }
     let fault = writable(data_dir).err()?;
     Some(Fault::at("data_dir", format!("{}: {fault}", data_dir.display())))
+}
+
+fn geoip(config: &Config) -> impl Iterator<Item = Fault> {
+    let failures = config.host.geoip.iter().filter_map(|path| Geoip::open(path).err());
+    let hint = "name a database of countries or autonomous systems in MaxMind's format";
+    failures.map(move |failure| Fault::at("geoip", failure).hint(hint))
 }

@@ -43,7 +43,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::ends::{End, Expiring, Renewal};
-use crate::geoip::Geoip;
+use crate::geoip::GeoipFiles;
 use crate::limits::{
     FLUSH_DELAY, MAX_ENTRIES, MAX_NAME_BYTES, MAX_REASONS_BYTES, MAX_SET_ENDS, MAX_SET_FILE_BYTES, MAX_TABLES,
 };
@@ -153,16 +153,21 @@ pub struct AddressSets {
     writer: Mutex<Writer>,
     /// Allows one writer of files at a time.
     flushing: Mutex<()>,
-    geoip: ArcSwap<Vec<Arc<Geoip>>>,
+    geoip: Arc<GeoipFiles>,
     changes: watch::Sender<u64>,
 }
 
 impl AddressSets {
-    /// Reads the sets of a folder, which this process must own ([`crate::folder`]).
+    /// Reads the sets of a folder, which this process must own ([`crate::folder`]). `geoip` knows the countries and
+    /// autonomous systems of addresses.
     ///
     /// # Errors
     /// If a file cannot be read, is damaged or exceeds a limit.
-    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, AddressSetsError> {
+    pub fn open(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        geoip: Arc<GeoipFiles>,
+    ) -> Result<Self, AddressSetsError> {
         let mut tables = BTreeMap::new();
         let mut writer = Writer::default();
         let failed = |path: &Path, what: String| AddressSetsError::File { path: path.to_owned(), what };
@@ -187,14 +192,9 @@ impl AddressSets {
             current: ArcSwap::from_pointee(tables),
             writer: Mutex::new(writer),
             flushing: Mutex::default(),
-            geoip: ArcSwap::default(),
+            geoip,
             changes: watch::Sender::new(0),
         })
-    }
-
-    /// Sets the databases of countries and autonomous systems. The first database that knows an address decides.
-    pub fn set_geoip(&self, databases: Vec<Arc<Geoip>>) {
-        self.geoip.store(Arc::new(databases));
     }
 
     /// Returns the entry of a set that covers an address at `now`: first by the longest prefix, then by autonomous
@@ -219,10 +219,9 @@ impl AddressSets {
         if best.is_some() || !(countries || asns) {
             return best;
         }
-        let databases = self.geoip.load();
-        let asn = asns.then(|| databases.iter().find_map(|database| database.asn(address))).flatten();
-        let country =
-            countries.then(|| databases.iter().find_map(|database| database.country(address))).flatten();
+        let databases = self.geoip.databases();
+        let asn = asns.then(|| databases.asn(address)).flatten();
+        let country = countries.then(|| databases.country(address)).flatten();
         let country: Option<[u8; 2]> =
             country.and_then(|code| code.to_ascii_uppercase().as_bytes().try_into().ok());
         let by_asn = |table: &Table| Some((Member::Asn(asn?), table.asns.get(&asn?)?.clone()));

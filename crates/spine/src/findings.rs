@@ -31,6 +31,17 @@ finding::table! {
                 "monban を再起動し、このメッセージと直前のログを報告してください。",
             ),
         ).examples(&[("subject", Text::same("notifier")), ("message", Text::same("index out of bounds"))]);
+        /// A database of countries or networks cannot be read.
+        pub GEOIP_UNREADABLE = Declaration::new(
+            "geoip.unreadable",
+            Severity::Warning,
+            Text::new("A database of countries cannot be read", "国データベースの読み取り不可"),
+            Text::new("Countries are not known: {why}.", "国を判定できません: {why}。"),
+            Text::new(
+                "Download the database again, check that monban's user may read it, and run `monban reload`.",
+                "データベースを取得し直し、monban のユーザーが読み取れることを確認して、`monban reload` を実行してください。",
+            ),
+        ).examples(&[("why", Text::same("/var/lib/GeoIP/GeoLite2-Country.mmdb: the file ends early"))]);
         /// Something ends within days, and nothing renews it automatically.
         pub ENDS_SOON = Declaration::new(
             "ends.soon",

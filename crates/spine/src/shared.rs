@@ -23,6 +23,7 @@ use crate::address_sets::{AddressSets, AddressSetsError};
 use crate::clock::Clock;
 use crate::ends::Ends;
 use crate::folder::{Folder, FolderError, Migration};
+use crate::geoip::GeoipFiles;
 use crate::http::Client;
 use crate::resolver::{DnsError, Resolver, ResolverConfig};
 use crate::scheduler::{Next, Plan, Scheduler, SchedulerError};
@@ -44,6 +45,8 @@ pub struct Shared {
     pub ends: Ends,
     /// Tasks that stop with the daemon.
     pub tasks: Tasks,
+    /// Countries and network operators of addresses.
+    pub geoip: Arc<GeoipFiles>,
     http: OnceLock<Client>,
     resolver: OnceLock<Arc<Resolver>>,
     address_sets: Mutex<Option<(Arc<AddressSets>, Folder)>>,
@@ -71,6 +74,7 @@ impl Shared {
             clock,
             ends: Ends::default(),
             tasks: Tasks::default(),
+            geoip: Arc::default(),
             http: OnceLock::new(),
             resolver: OnceLock::new(),
             address_sets: Mutex::default(),
@@ -171,16 +175,18 @@ impl Shared {
             return Ok(Arc::clone(sets));
         }
         let folder = self.folder("addresses", &[])?;
-        let sets = Arc::new(AddressSets::open(folder.path(), Arc::clone(&self.clock))?);
+        let sets =
+            Arc::new(AddressSets::open(folder.path(), Arc::clone(&self.clock), Arc::clone(&self.geoip))?);
         self.ends.register(Arc::clone(&sets) as _);
         *opened = Some((Arc::clone(&sets), folder));
         Ok(sets)
     }
 
-    /// Returns the findings of jobs, tasks and ends.
+    /// Returns the findings of jobs, tasks, ends and databases.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.scheduler.findings();
         findings.extend(self.tasks.findings());
+        findings.extend(self.geoip.findings());
         findings.extend(self.ends.findings(self.clock.now()));
         findings
     }

@@ -20,6 +20,9 @@ pub struct Host {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Secrets that are redacted in addition to the built-in ones.
     pub redaction: gateway::config::RedactionConfig,
+    /// Databases of countries and autonomous systems in MaxMind's format.
+    #[serde(deserialize_with = "event::written::one_or_many")]
+    pub geoip: Vec<PathBuf>,
     /// The retention of events.
     pub retention: Retention,
 }
@@ -31,6 +34,7 @@ impl Default for Host {
             node: String::new(),
             trusted_proxies: Vec::new(),
             redaction: gateway::config::RedactionConfig::default(),
+            geoip: Vec::new(),
             retention: Retention::default(),
         }
     }
@@ -38,11 +42,12 @@ impl Default for Host {
 
 impl Host {
     /// The top-level keys.
-    pub const KEYS: &[&str] = &["data_dir", "node", "trusted_proxies", "redaction", "retention"];
+    pub const KEYS: &[&str] = &["data_dir", "node", "trusted_proxies", "redaction", "geoip", "retention"];
 
     /// Makes paths absolute.
     pub fn anchor(&mut self, folder: &Path) {
         self.data_dir = folder.join(&self.data_dir);
+        self.geoip.iter_mut().for_each(|path| *path = folder.join(&*path));
     }
 
     /// Returns the name of this host in events.

@@ -45,6 +45,7 @@ pub(super) async fn reload(
         );
     }
     let mut restart = of_host(&spine.host, &config.host);
+    spine.shared.geoip.set_paths(config.host.geoip.clone());
     for part in prepared {
         restart.extend(part.restart);
         (part.swap)().await;

@@ -42,7 +42,7 @@ pub struct ConsoleUrl(pub Option<String>);
 pub struct Spine {
     /// The keys of the configuration that all parts share, as of the start.
     pub host: Arc<Host>,
-    /// Clock, scheduler, ends, tasks, HTTP client, resolver, address sets and folders of parts.
+    /// Clock, scheduler, ends, tasks, HTTP client, resolver, GeoIP, address sets and folders of parts.
     pub shared: Shared,
     /// Records the events of every gate.
     pub recorder: Arc<Recorder>,
@@ -68,9 +68,11 @@ impl Spine {
         use std::hash::{BuildHasher, Hasher, RandomState};
         let storage = Storage::open(host)?;
         let seed = RandomState::new().build_hasher().finish();
+        let shared = Shared::new(&host.data_dir, Arc::new(SystemClock::default()));
+        shared.geoip.set_paths(host.geoip.clone());
         Ok(Self {
             host: Arc::clone(host),
-            shared: Shared::new(&host.data_dir, Arc::new(SystemClock::default())),
+            shared,
             recorder: Arc::new(Recorder::new(Arc::clone(&storage.journal))),
             ids: Arc::new(IdSource::new(&host.node(), seed)),
             storage,

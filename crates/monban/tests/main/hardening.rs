@@ -94,7 +94,7 @@ fn f23_check_finds_what_a_start_and_a_reload_would_refuse() {
     let same = format!("[[listen]]\naddress = \"{}\"\n", daemon.console);
     for (what, file, extra) in [
         ("exclusions.conf:1:1: ", Some(("exclusions.conf", "SecRulee\n")), ""),
-        ("console.geoip: ", None, "geoip = \"rules.conf\"\n"),
+        ("geoip: ", None, "geoip = \"rules.conf\"\n"),
         ("filters.json: ", Some(("filters.json", "{")), ""),
         ("no.pem", None, certificate),
         (": console.address already has ", None, &same),
@@ -104,7 +104,10 @@ fn f23_check_finds_what_a_start_and_a_reload_would_refuse() {
         if let Some((name, text)) = file {
             broken(name, text);
         }
-        std::fs::write(&config, format!("{text}{extra}")).unwrap();
+        // keys of the host come before all tables
+        let written =
+            if extra.starts_with("geoip") { format!("{extra}{text}") } else { format!("{text}{extra}") };
+        std::fs::write(&config, written).unwrap();
         let faults = |arguments: &[&str]| {
             let said = stderr(&daemon.command(arguments));
             let of_faults = |line: &&str| line.starts_with("error: ");

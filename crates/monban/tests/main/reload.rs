@@ -1,7 +1,7 @@
 //! A change of the configuration without a restart.
 
 use testkit::Reflector;
-use testkit::client::Connection;
+use testkit::client::{self, Connection};
 
 use crate::support::{Daemon, RULES, request, stderr, stdout};
 
@@ -101,4 +101,35 @@ fn a6_start_and_reload_log_what_rules_hardly_mean() {
     }
     let line = format!("{}:1: SecRuleRemoveById 9", rules.display());
     assert!(daemon.program.stderr().contains(&line), "{}", daemon.program.stderr());
+}
+
+#[test]
+fn a_reload_reads_the_database_of_countries_again() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    daemon.attack("1");
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    let database = daemon.folder.path().join("country.mmdb");
+    let token = stdout(&daemon.command(&["console", "token", "--name", "test", "--scope", "read"]));
+    let asking = format!("\r\nAuthorization: Bearer {}\r\nConnection", token.trim());
+    let asking = request("/api/overview").replace("\r\nConnection", &asking);
+    let countries = || {
+        let answer = client::exchange(daemon.console, asking.as_bytes()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()["top"]["countries"].to_string()
+    };
+    assert_eq!(countries(), "null");
+    std::fs::write(daemon.config(), format!("geoip = \"country.mmdb\"\n{config}")).unwrap();
+    for code in ["JP", "DE"] {
+        let networks = [("127.0.0.0/8", testkit::mmdb::country(code))];
+        std::fs::write(&database, testkit::mmdb::database(&networks)).unwrap();
+        let output = daemon.command(&["reload"]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "reloaded, 3 rules\n"));
+        let counted = format!("[{{\"code\":\"{code}\",\"count\":1}}]");
+        testkit::wait_until(&counted, std::time::Duration::from_secs(60), || countries() == counted);
+    }
+    std::fs::write(&database, "damaged").unwrap();
+    let output = daemon.command(&["reload"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("monban.toml:1:1: geoip: "), "{}", stderr(&output));
+    assert!(countries().contains("DE"), "the database in memory stays");
 }

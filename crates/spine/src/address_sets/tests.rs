@@ -19,12 +19,12 @@ impl Rig {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::at(start()));
-        let sets = Arc::new(AddressSets::open(folder.path(), clock.clone()).unwrap());
+        let sets = Arc::new(AddressSets::open(folder.path(), clock.clone(), Arc::default()).unwrap());
         Self { folder, clock, sets }
     }
 
     fn reopened(&self) -> AddressSets {
-        AddressSets::open(self.folder.path(), self.clock.clone()).unwrap()
+        AddressSets::open(self.folder.path(), self.clock.clone(), Arc::default()).unwrap()
     }
 
     fn found(&self, address: &str) -> Option<String> {
@@ -114,18 +114,18 @@ fn a_plain_search_finds_the_same() {
 fn countries_and_autonomous_systems_are_asked_of_geoip() {
     let rig = Rig::new();
     let asn = Value::Map(vec![("autonomous_system_number", Value::Long(64_496))]);
-    let mut databases = Vec::new();
+    let mut paths = Vec::new();
     for (name, networks) in [
         ("country", vec![("192.0.2.0/24", country("JP")), ("198.51.100.0/24", country("DE"))]),
         ("asn", vec![("192.0.2.0/25", asn)]),
     ] {
         let path = rig.folder.path().join(name);
         std::fs::write(&path, database(&networks)).unwrap();
-        databases.push(Arc::new(Geoip::open(&path).unwrap()));
+        paths.push(path);
     }
     rig.sets.add("blocked", "owner", [entry("JP"), entry("AS64496"), entry("192.0.2.1")]).unwrap();
     assert_eq!(rig.found("192.0.2.2"), None);
-    rig.sets.set_geoip(databases);
+    rig.sets.geoip.set_paths(paths);
     for (address, expected) in [
         ("192.0.2.1", Some("owner 192.0.2.1 for 192.0.2.1")),
         ("192.0.2.2", Some("owner AS64496 for AS64496")),
@@ -263,11 +263,13 @@ fn damaged_files_are_refused_with_their_name() {
     let whole = std::fs::read(&path).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let error = AddressSets::open(rig.folder.path(), rig.clock.clone()).unwrap_err().to_string();
+        let error =
+            AddressSets::open(rig.folder.path(), rig.clock.clone(), Arc::default()).unwrap_err().to_string();
         assert!(error.contains("blocked.owner.json: "), "{error}");
     }
     std::fs::write(&path, String::from_utf8(whole).unwrap().replace("\"v\":1", "\"v\":2")).unwrap();
-    let error = AddressSets::open(rig.folder.path(), rig.clock.clone()).unwrap_err().to_string();
+    let error =
+        AddressSets::open(rig.folder.path(), rig.clock.clone(), Arc::default()).unwrap_err().to_string();
     assert!(error.ends_with("has the version 2, not 1"), "{error}");
     std::fs::remove_file(&path).unwrap();
     for name in ["lock", "schema", "blocked.owner.json.new", "A.b.json", "blocked.json"] {

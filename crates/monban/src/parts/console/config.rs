@@ -1,12 +1,9 @@
 //! `[console]`: addresses and databases of the console.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use console::access::{TrustedProxies, Url};
-use finding::{Fault, KeyPath};
 use serde::Deserialize;
-use spine::geoip::Geoip;
 
 use crate::config::{Host, Section};
 use crate::part::ConsoleUrl;
@@ -39,8 +36,6 @@ pub struct Keys {
     pub url: Option<Url>,
     /// Proxies in front of the console whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// Database of countries in MaxMind's format for the overview; none for no countries.
-    pub geoip: Option<PathBuf>,
 }
 
 fn url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
@@ -53,17 +48,12 @@ impl Default for Keys {
             address: SocketAddr::from(([127, 0, 0, 1], 8600)),
             url: None,
             trusted_proxies: TrustedProxies::default().console,
-            geoip: None,
         }
     }
 }
 
 impl Section for ConsoleConfig {
     const KEYS: &'static [&'static str] = &["console"];
-
-    fn anchor(&mut self, folder: &Path, _host: &Host) {
-        self.console.geoip.iter_mut().for_each(|path| *path = folder.join(&*path));
-    }
 }
 
 impl Keys {
@@ -80,17 +70,5 @@ impl Keys {
     /// Returns the proxies that are trusted to report a client's address.
     pub fn trusted(&self, host: &Host) -> TrustedProxies {
         TrustedProxies { console: self.trusted_proxies.clone(), gate: host.trusted_proxies.clone() }
-    }
-
-    /// Opens the database of countries, if configured.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn geoip(&self) -> Result<Option<Geoip>, Box<Fault>> {
-        let geoip = self.geoip.as_deref().map(Geoip::open).transpose();
-        geoip.map_err(|error| {
-            let hint = "name a database of countries in MaxMind's format";
-            Box::new(Fault::at(KeyPath::from("console.geoip"), error.to_string()).hint(hint))
-        })
     }
 }

@@ -5,14 +5,15 @@ mod config;
 mod control;
 mod ends;
 mod health;
-mod page_data;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
 use console::access::Access;
+use console::filters::Saved;
 use console::{PartRoutes, Routes};
 use finding::{Fault, Finding, KeyPath};
 use serde_json::Value;
@@ -52,13 +53,12 @@ impl Part for Console {
         ..Tables::NONE
     };
 
-    fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
+    fn check(_: &ConsoleConfig, host: &Host) -> Vec<Fault> {
         // files in an unusable folder add no new information
-        if crate::access::writable(&host.data_dir).is_ok() {
-            faults.extend(page_data::filters(&host.data_dir).err().map(|fault| *fault));
+        if crate::access::writable(&host.data_dir).is_err() {
+            return Vec::new();
         }
-        faults
+        filters(&host.data_dir).err().map(|fault| *fault).into_iter().collect()
     }
 
     fn addresses(config: &ConsoleConfig) -> Vec<(KeyPath, SocketAddr)> {
@@ -93,7 +93,8 @@ impl Part for Console {
             actions: spine.declared.actions.clone().into(),
             parts: spine.declared.parts.clone().into(),
             properties: Arc::clone(&spine.declared.properties),
-            page_data: page_data::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
+            filters: Arc::new(filters(spine.data_dir()).map_err(|fault| Failure::of_faults(vec![*fault]))?),
+            geoip: Arc::clone(&spine.shared.geoip),
             ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
         };
         if let Some(tuning) = spine.find::<dyn tuning::Tuning>() {
@@ -113,6 +114,18 @@ impl Part for Console {
         }));
         Ok(Open { config: Mutex::new(config), spine, access, serving: Mutex::new(Some((serving, stop))) })
     }
+}
+
+/// Opens the filters that users saved in the data folder.
+///
+/// # Errors
+/// If the file cannot be read.
+fn filters(data_dir: &Path) -> Result<Saved, Box<Fault>> {
+    let path = data_dir.join("filters.json");
+    Saved::open(&path).map_err(|error| {
+        let hint = "the file contains the filters that users saved; move it away to start anew";
+        Box::new(Fault::in_file(&path, None, error.to_string()).hint(hint))
+    })
 }
 
 /// Opens the console's accounts.
@@ -154,22 +167,14 @@ impl Running for Open {
         host: Arc<Host>,
     ) -> Result<Prepared, Failure> {
         let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut restart = Vec::new();
-        for (key, differs) in [
-            ("console.address", config.console.address != now.console.address),
-            ("console.geoip", config.console.geoip != now.console.geoip),
-        ] {
-            if differs {
-                restart.push(KeyPath::from(key));
-            }
-        }
+        let moves = config.console.address != now.console.address;
+        let restart = moves.then(|| KeyPath::from("console.address")).into_iter().collect();
         Ok(Prepared::swap(move || {
             self.access.set_url(config.console.url());
             self.spine.offer(Arc::new(config.console.offered()));
             self.access.set_trusted(config.console.trusted(&host));
-            let (address, geoip) = (now.console.address, now.console.geoip.clone());
-            let in_force =
-                ConsoleConfig { console: config::Keys { address, geoip, ..config.console.clone() } };
+            let address = now.console.address;
+            let in_force = ConsoleConfig { console: config::Keys { address, ..config.console.clone() } };
             *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
         })
         .with_restart(restart))
