@@ -29,8 +29,6 @@ enum Command {
     Explain(commands::explain::Arguments),
     Reload(commands::reload::Arguments),
     Acknowledge(commands::acknowledge::Arguments),
-    #[command(subcommand)]
-    Events(commands::events::Command),
     #[command(flatten)]
     Part(OfPart),
     Completions(commands::completions::Arguments),
@@ -99,7 +97,6 @@ impl Cli {
             }
             Command::Reload(arguments) => commands::reload::run(arguments, &file),
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
-            Command::Events(command) => command.run(&parts::config(&file)?),
             Command::Part(OfPart { command, matches }) => {
                 (command.run)(matches, &Context { config_file: file, read: parts::config })
             }

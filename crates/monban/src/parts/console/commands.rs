@@ -1,5 +1,6 @@
-//! `monban console`: the code that its commands share.
+//! `monban console`: the code that its commands share. `monban events` is in [`events`].
 
+pub mod events;
 mod link;
 mod token;
 

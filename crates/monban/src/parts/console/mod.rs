@@ -1,4 +1,4 @@
-//! The console: the HTTP API and the page, around the crate `console`.
+//! The console: the HTTP API, the page and the commands about events, around the crate `console`.
 
 mod commands;
 mod config;
@@ -41,11 +41,18 @@ impl Part for Console {
     const NAME: &'static str = "console";
     const REFERENCE: &'static str = include_str!("reference.md");
     const PAGES: &'static [&'static str] = &["console", "events"];
-    const COMMANDS: &'static [PartCommand] = &[PartCommand {
-        name: "console",
-        build: subcommands::<commands::Command>,
-        run: |matches, context| subcommand::<commands::Command>(matches)?.run(&context.config()?),
-    }];
+    const COMMANDS: &'static [PartCommand] = &[
+        PartCommand {
+            name: "events",
+            build: subcommands::<commands::events::Command>,
+            run: |matches, context| subcommand::<commands::events::Command>(matches)?.run(&context.config()?),
+        },
+        PartCommand {
+            name: "console",
+            build: subcommands::<commands::Command>,
+            run: |matches, context| subcommand::<commands::Command>(matches)?.run(&context.config()?),
+        },
+    ];
     const TABLES: Tables = Tables {
         findings: console::FINDINGS,
         problems: console::PROBLEMS,

@@ -8,7 +8,7 @@ use clap::Args;
 use event::{Event, EventId};
 use store::{EventQuery, EventReader, Filter, Query};
 
-use super::events_list::Layout;
+use super::list::Layout;
 use crate::config::Config;
 use crate::events;
 use crate::failure::Failure;
