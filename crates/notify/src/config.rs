@@ -53,6 +53,13 @@ pub struct SlackConfig {
     pub url_file: Option<PathBuf>,
     /// Or the environment variable that contains it.
     pub url_env: Option<String>,
+    /// Channel or user that gets the messages, such as `#logins`. Only legacy webhooks allow it.
+    pub channel: Option<String>,
+    /// Name that the messages are sent under. Only legacy webhooks allow it.
+    pub sender: Option<String>,
+    /// Icon beside the messages: an emoji such as `:ghost:`, or the `https://` address of an image. Only legacy webhooks
+    /// allow it.
+    pub icon: Option<String>,
     /// Send the first event of a burst immediately.
     #[serde(default = "yes")]
     pub at_once: bool,
@@ -356,6 +363,9 @@ impl NotifyConfig {
             let key = key(channel.kind, channel.index).key("max_per_hour");
             faults.push(Fault::at(key, "must be 1 or more"));
         }
+        for (index, slack) in self.slack.iter().enumerate() {
+            faults.extend(slack.appearance_faults(&key("slack", index)));
+        }
         let of_rules = self.rule.iter().enumerate().map(|(index, rule)| (key("rule", index), &rule.channels));
         let of_summary =
             self.summary.iter().map(|summary| (KeyPath::from("notify.summary"), &summary.channels));
@@ -378,6 +388,29 @@ impl SlackConfig {
     pub fn url(&self) -> Result<Source, String> {
         Source::one_of("url", self.url_file.as_ref(), self.url_env.as_ref())?
             .ok_or_else(|| "needs url_file or url_env".to_owned())
+    }
+
+    fn appearance_faults(&self, key: &KeyPath) -> Vec<Fault> {
+        let printable = |text: &str, most: usize| {
+            (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        };
+        let is_icon = |icon: &str| {
+            let emoji = icon.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));
+            printable(icon, 2000)
+                && !icon.contains(' ')
+                && (icon.starts_with("https://") || emoji.is_some_and(|name| !name.is_empty()))
+        };
+        let is_channel = |channel: &str| printable(channel, 80) && !channel.contains(' ');
+        let mut faults = Vec::new();
+        let mut check = |name: &str, value: &Option<String>, is_good: &dyn Fn(&str) -> bool, form: &str| {
+            if let Some(value) = value.as_deref().filter(|value| !is_good(value)) {
+                faults.push(Fault::at(key.clone().key(name), format!("{value:?} is not {form}")));
+            }
+        };
+        check("channel", &self.channel, &is_channel, "a channel such as \"#logins\"");
+        check("sender", &self.sender, &|sender| printable(sender, 80), "a name of up to 80 characters");
+        check("icon", &self.icon, &is_icon, "an emoji such as \":ghost:\" or an https:// address");
+        faults
     }
 }
 
@@ -521,6 +554,21 @@ mod tests {
                 json!({"slack": [{"name": "a", "max_per_hour": 0}]}),
                 "notify.slack[0].max_per_hour",
                 "must be 1 or more",
+            ),
+            (
+                json!({"slack": [{"name": "a", "channel": "#a b"}]}),
+                "notify.slack[0].channel",
+                "\"#a b\" is not a channel such as",
+            ),
+            (
+                json!({"slack": [{"name": "a", "sender": "x\n"}]}),
+                "notify.slack[0].sender",
+                "is not a name of up to 80 characters",
+            ),
+            (
+                json!({"slack": [{"name": "a", "icon": "ghost"}]}),
+                "notify.slack[0].icon",
+                "\"ghost\" is not an emoji such as",
             ),
             (json!({"slack": many}), "notify", "21 channels are more than the limit of 20"),
             (

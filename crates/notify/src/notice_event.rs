@@ -1,6 +1,6 @@
 //! The facts of one event in a notice, each cleaned for display.
 
-use event::{Event, EventId, Gate, Kind, Outcome, Severity, Timestamp};
+use event::{Actor, Event, EventId, Gate, Kind, Outcome, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_FACTS, MAX_NAMED_RULES};
@@ -26,7 +26,7 @@ pub struct NoticeEvent {
     pub outcome: Outcome,
     /// The severity.
     pub severity: Severity,
-    /// The actor: the address, else the user, device or certificate.
+    /// The actor: the user and address, else the address, device or certificate.
     pub actor: String,
     /// The request line.
     pub request: String,
@@ -61,6 +61,14 @@ fn is_verdict(id: u64) -> bool {
     matches!(id, 949_000..=949_999 | 959_000..=959_999 | 980_000..=980_999)
 }
 
+/// Returns the name of an actor, with its address if the name is another.
+fn named(actor: &Actor) -> String {
+    match (actor.name(), actor.address) {
+        (name, Some(address)) if name != address.to_string() => format!("{name} ({address})"),
+        (name, _) => name,
+    }
+}
+
 impl From<&Event> for NoticeEvent {
     fn from(event: &Event) -> Self {
         let field = |bytes: &[u8]| shown(bytes, MAX_FIELD_CHARS);
@@ -91,7 +99,7 @@ impl From<&Event> for NoticeEvent {
             kind: event.kind.clone(),
             outcome: event.outcome,
             severity: event.severity,
-            actor: event.actor.as_ref().map(|actor| field(actor.name().as_bytes())).unwrap_or_default(),
+            actor: event.actor.as_ref().map(|actor| field(named(actor).as_bytes())).unwrap_or_default(),
             request: request.map(|request| field(&request.line)).unwrap_or_default(),
             path: request.map(|request| field(request.path())).unwrap_or_default(),
             status: request
@@ -120,7 +128,7 @@ impl NoticeEvent {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use event::{Actor, MatchedRule, RequestEvidence, Response};
+    use event::{MatchedRule, RequestEvidence, Response};
 
     use super::*;
 
@@ -159,5 +167,8 @@ pub(crate) mod tests {
         refused.summary = Some("two lengths".into());
         let seen = NoticeEvent::from(&refused);
         assert_eq!((seen.summary.as_str(), seen.request.as_str()), ("two lengths", "G\\x1b[2J"));
+        refused.actor =
+            Some(Actor { user: Some("ali\nce".into()), ..Actor::at([192, 0, 2, 7].into(), None) });
+        assert_eq!(NoticeEvent::from(&refused).actor, "ali\\x0ace (192.0.2.7)");
     }
 }

@@ -4,7 +4,7 @@
 //! `>` escaped, so that it creates no link and no mention. The only link has the owner's address and the event's id.
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use spine::http::{Client, Endpoint};
 
 use crate::client;
@@ -18,6 +18,8 @@ use crate::retry::SendError;
 pub struct Slack {
     endpoint: Endpoint,
     client: Client,
+    /// Channel, name and icon, as fields of the payload.
+    appearance: Map<String, Value>,
 }
 
 impl Slack {
@@ -32,7 +34,7 @@ impl Slack {
         if !endpoint.is_private() {
             return Err("the webhook's address is a secret: it must begin with https://".to_owned());
         }
-        Ok(Self { endpoint, client: Client::new(None)? })
+        Ok(Self { endpoint, client: Client::new(None)?, appearance: appearance(config) })
     }
 
     /// Delivers one message.
@@ -40,9 +42,24 @@ impl Slack {
     /// # Errors
     /// The [`SendError`] that [`judge_status`](crate::retry::judge_status) returns.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let json = payload(message).to_string().into_bytes();
+        let mut payload = payload(message);
+        if let Value::Object(fields) = &mut payload {
+            fields.extend(self.appearance.clone());
+        }
+        let json = payload.to_string().into_bytes();
         client::post(&self.client, &self.endpoint, HeaderMap::new(), json).await
     }
+}
+
+/// Returns the fields for channel, name and icon. A webhook of a Slack app ignores them; a legacy one ("Incoming
+/// WebHooks") takes them.
+fn appearance(config: &SlackConfig) -> Map<String, Value> {
+    let icon = config.icon.as_deref();
+    let icon_field = if icon.is_some_and(|icon| icon.starts_with(':')) { "icon_emoji" } else { "icon_url" };
+    [("channel", config.channel.as_deref()), ("username", config.sender.as_deref()), (icon_field, icon)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+        .collect()
 }
 
 /// Returns the JSON payload.
@@ -116,6 +133,34 @@ mod tests {
             assert_eq!(escaped(text, limit), expected, "{text}");
         }
         assert_eq!(escaped(&"<".repeat(5000), 3000).len(), 749 * 4 + '…'.len_utf8());
+    }
+
+    #[test]
+    fn s6_channel_name_and_icon_are_sent_and_a_user_name_forges_no_json() {
+        let config = |text: &str| serde_json::from_str::<SlackConfig>(text).unwrap();
+        for (text, expected) in [
+            (r##"{"name": "ops"}"##, json!({})),
+            (
+                r##"{"name": "ops", "channel": "#logins", "sender": "gate", "icon": ":ghost:"}"##,
+                json!({"channel": "#logins", "username": "gate", "icon_emoji": ":ghost:"}),
+            ),
+            (
+                r##"{"name": "ops", "icon": "https://gate.example.org/icon.png"}"##,
+                json!({"icon_url": "https://gate.example.org/icon.png"}),
+            ),
+        ] {
+            assert_eq!(Value::Object(appearance(&config(text))), expected, "{text}");
+        }
+        let mut event = attack(1, 7, event::Timestamp::MIN);
+        event.evidence = event::Evidence::None;
+        event.actor.as_mut().unwrap().user = Some(r#"x\":ghost:\" \ } <!channel>"#.into());
+        event.summary = Some("SSH login by key".into());
+        let payload = payload(&words(RuleConfig::attacks()).message(&first(&event)));
+        let shown = payload["blocks"][1]["text"]["text"].as_str().unwrap();
+        assert!(shown.contains(r#"From: x\":ghost:\" \ } &lt;!channel&gt; (192.0.2.7)"#), "{shown}");
+        assert!(shown.contains("Time: 1970-01-01 09:00:00 JST"), "{shown}");
+        let written = payload.to_string();
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), payload);
     }
 
     #[test]
