@@ -19,7 +19,7 @@
 //! - [`lookup`]: a search for rows by messages of other programs
 //! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),
     warn(

@@ -36,7 +36,7 @@
 //! # Ok::<(), http1::Error>(())
 //! ```
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),
     warn(

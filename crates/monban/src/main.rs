@@ -4,7 +4,6 @@
 //! defines the kinds of failures and their exit codes.
 
 // `unreachable_pub` has no use in a program: the compiler finds unused items there without it.
-#![warn(clippy::await_holding_lock)]
 #![cfg_attr(
     not(test),
     warn(

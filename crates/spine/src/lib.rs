@@ -19,7 +19,7 @@
 //! - [`findings`]: the findings of these services
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),
     warn(

@@ -39,7 +39,7 @@
 //! assert_eq!(response.status, 200);
 //! assert_eq!(upstream.requests(), [request]);
 //! ```
-#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),
     warn(
