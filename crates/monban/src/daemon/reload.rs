@@ -2,14 +2,13 @@
 //! cannot fail. If a part refuses, the preparations are dropped and nothing has changed.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use finding::KeyPath;
 use serde_json::{Map, Value};
 
-use crate::config::{Config, Host};
+use crate::config::Config;
 use crate::failure::Failure;
-use crate::part::Spine;
+use crate::part::{Spine, changed};
 
 /// The result of a reload.
 pub struct Reloaded {
@@ -44,7 +43,13 @@ pub(super) async fn reload(
             preparing.unwrap_or_else(|error| Err(broken(error))).map_err(|failure| failure.of_part(name))?,
         );
     }
-    let mut restart = of_host(&spine.host, &config.host);
+    let (start, now) = (&spine.host, &config.host);
+    let mut restart: Vec<KeyPath> = changed([
+        ("node", start.node() != now.node()),
+        ("retention.days", start.retention.days != now.retention.days),
+        ("retention.mebibytes", start.retention.mebibytes != now.retention.mebibytes),
+    ])
+    .collect();
     spine.shared.geoip.set_paths(config.host.geoip.clone());
     for part in prepared {
         restart.extend(part.restart);
@@ -71,14 +76,4 @@ fn broken(error: tokio::task::JoinError) -> Failure {
         format!("it panicked while it prepared the reload: {what}"),
         "this is a fault of monban; please report it with the log",
     )
-}
-
-/// Returns the keys of the spine that differ from those at the start.
-fn of_host(start: &Arc<Host>, now: &Arc<Host>) -> Vec<KeyPath> {
-    let differs = [
-        ("node", start.node() != now.node()),
-        ("retention.days", start.retention.days != now.retention.days),
-        ("retention.mebibytes", start.retention.mebibytes != now.retention.mebibytes),
-    ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| KeyPath::from(key)).collect()
 }

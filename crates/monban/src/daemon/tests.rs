@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use finding::{Fault, KeyPath};
+use finding::Fault;
 use serde::Deserialize;
 
 use super::*;
 use crate::config::{Document, Host, Section, SectionType};
-use crate::part::{Entry, Part, Prepared, Running};
+use crate::part::{Entry, Part, Prepared, Running, changed};
 
 /// The actions of the toys, in order. Tests run one after the other.
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -86,10 +86,9 @@ macro_rules! toy {
                     "panic" => panic!("a toy breaks"),
                     _ => log(concat!("prepare ", stringify!($name))),
                 }
-                let restart = (config.$name.address != self.0.address)
-                    .then(|| KeyPath::from(stringify!($name)).key("address"));
+                let moves = config.$name.address != self.0.address;
                 let swap = Prepared::swap(|| log(concat!("swap ", stringify!($name))));
-                Ok(swap.with_restart(restart.into_iter().collect()))
+                Ok(swap.with_restart(changed([(concat!(stringify!($name), ".address"), moves)])))
             }
 
             async fn stop(self: Arc<Self>) {

@@ -65,8 +65,8 @@ pub struct Prepared {
 
 impl Prepared {
     /// Creates a configuration with only keys that need a restart.
-    pub fn restart(restart: Vec<KeyPath>) -> Self {
-        Self { restart, swap: Box::new(|| Box::pin(async {})) }
+    pub fn restart(keys: impl IntoIterator<Item = KeyPath>) -> Self {
+        Self::swap(|| {}).with_restart(keys)
     }
 
     /// Creates a configuration with a swap that does not wait.
@@ -81,10 +81,15 @@ impl Prepared {
 
     /// Adds keys that need a restart.
     #[must_use]
-    pub fn with_restart(mut self, keys: Vec<KeyPath>) -> Self {
+    pub fn with_restart(mut self, keys: impl IntoIterator<Item = KeyPath>) -> Self {
         self.restart.extend(keys);
         self
     }
+}
+
+/// Returns those keys that have changed, each given with whether it has.
+pub fn changed(keys: impl IntoIterator<Item = (&'static str, bool)>) -> impl Iterator<Item = KeyPath> {
+    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| KeyPath::from(key))
 }
 
 /// A running part without its types.

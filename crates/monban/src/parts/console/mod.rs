@@ -1,5 +1,6 @@
 //! The console: the HTTP API, the page and the commands about events, around the crate `console`.
 
+mod access;
 mod commands;
 mod config;
 mod control;
@@ -24,8 +25,8 @@ use tokio::task::JoinHandle;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{
-    Answer, BoxFuture, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand,
-    subcommands,
+    Answer, BoxFuture, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, changed,
+    subcommand, subcommands,
 };
 pub use config::ConsoleConfig;
 
@@ -88,7 +89,7 @@ impl Part for Console {
                 "another program has this port; choose another one with [console] address",
             )
         })?;
-        let access = Arc::new(open_access(keys, &spine.host)?);
+        let access = Arc::new(access::open(keys, &spine.host)?);
         spine.shared.ends.register(Arc::clone(&access) as _);
         spine.offer(Arc::clone(&access));
         spine.offer(Arc::new(keys.offered()));
@@ -135,23 +136,6 @@ fn filters(data_dir: &Path) -> Result<Saved, Box<Fault>> {
     })
 }
 
-/// Opens the console's accounts.
-fn open_access(keys: &config::Keys, host: &Host) -> Result<Access, Failure> {
-    let opened = Access::open(&host.data_dir, keys.url(), Arc::new(spine::clock::SystemClock::default()));
-    let (access, aside) = opened.map_err(|error| {
-        Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
-    })?;
-    access.set_trusted(keys.trusted(host));
-    if let Some(aside) = aside {
-        tracing::error!(
-            "the console's accounts were damaged; moved aside to {}: put a backup in place, or start over with \
-             `monban console link`",
-            aside.display()
-        );
-    }
-    Ok(access)
-}
-
 /// The serving task, and the sender that stops it.
 type Serving = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
 
@@ -174,8 +158,7 @@ impl Running for Open {
         host: Arc<Host>,
     ) -> Result<Prepared, Failure> {
         let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let moves = config.console.address != now.console.address;
-        let restart = moves.then(|| KeyPath::from("console.address")).into_iter().collect();
+        let restart = changed([("console.address", config.console.address != now.console.address)]);
         Ok(Prepared::swap(move || {
             self.access.set_url(config.console.url());
             self.spine.offer(Arc::new(config.console.offered()));

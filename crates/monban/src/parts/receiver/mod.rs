@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::certificates;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables};
+use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables, changed};
 pub use config::ReceiverConfig;
 
 /// The part.
@@ -122,17 +122,12 @@ impl Running for Receiving {
         let redactor = Redactor::new(&host.redaction());
         let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
         let listens = self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        let mut restart = Vec::new();
-        if listens && config.receiver.address != now.receiver.address {
-            restart.push(KeyPath::from("receiver.address"));
-        }
-        if listens && config.receiver.tls != now.receiver.tls {
-            restart.push(KeyPath::from("receiver.tls"));
-        }
-        // the listener stays if the last sensor goes, but does not start with the first one
-        if !listens && !config.sensors.is_empty() {
-            restart.push(KeyPath::from("sensors"));
-        }
+        let restart = changed([
+            ("receiver.address", listens && config.receiver.address != now.receiver.address),
+            ("receiver.tls", listens && config.receiver.tls != now.receiver.tls),
+            // the listener stays if the last sensor goes, but does not start with the first one
+            ("sensors", !listens && !config.sensors.is_empty()),
+        ]);
         Ok(Prepared::swap(move || {
             self.receiver.replace(sensors, redactor);
             let in_force = ReceiverConfig { receiver: now.receiver.clone(), sensors: config.sensors.clone() };

@@ -6,7 +6,7 @@ mod ends;
 use std::path::Path;
 use std::sync::Arc;
 
-use finding::{Fault, Finding, KeyPath};
+use finding::{Fault, Finding};
 use tuner::{ExclusionStore, InForce, RuleUser, Sample, Swap, Tuner};
 use tuning::{SiteModeChange, TuningError};
 use waf::RuleSet;
@@ -14,7 +14,7 @@ use waf::RuleSet;
 use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
-use crate::part::{Part, Prepared, Running, Spine, Tables};
+use crate::part::{Part, Prepared, Running, Spine, Tables, changed};
 pub use config::TuningConfig;
 
 /// The part.
@@ -96,9 +96,8 @@ impl Running for Changing {
         config: Arc<TuningConfig>,
         _host: Arc<Host>,
     ) -> Result<Prepared, Failure> {
-        let sample = self.config.tuning.sample;
-        let restart = (config.tuning.sample != sample).then(|| KeyPath::from("tuning.sample"));
-        Ok(Prepared::restart(restart.into_iter().collect()))
+        let resized = config.tuning.sample != self.config.tuning.sample;
+        Ok(Prepared::restart(changed([("tuning.sample", resized)])))
     }
 
     fn findings(&self) -> Vec<Finding> {

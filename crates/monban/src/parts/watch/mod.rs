@@ -11,13 +11,13 @@ mod watcher;
 use std::sync::Arc;
 
 use event::redaction::Redactor;
-use finding::{Fault, Finding, KeyPath};
+use finding::{Fault, Finding};
 use prometheus_client::registry::Registry;
 
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Example, Part, Prepared, Running, Setup, Spine, Tables};
+use crate::part::{Example, Part, Prepared, Running, Setup, Spine, Tables, changed};
 pub use config::WatchConfig;
 use watcher::Watcher;
 
@@ -74,15 +74,10 @@ impl Running for Watching {
         config: Arc<WatchConfig>,
         host: Arc<Host>,
     ) -> Result<Prepared, Failure> {
-        let mut restart = Vec::new();
-        if config.watch != self.config.watch {
-            restart.push(KeyPath::from("watch"));
-        }
         // without watched files, there is nothing to redact
-        if host.redaction != self.host.redaction && !self.config.watch.is_empty() {
-            restart.push(KeyPath::from("redaction"));
-        }
-        Ok(Prepared::restart(restart))
+        let redacts = host.redaction != self.host.redaction && !self.config.watch.is_empty();
+        let watches = config.watch != self.config.watch;
+        Ok(Prepared::restart(changed([("watch", watches), ("redaction", redacts)])))
     }
 
     fn findings(&self) -> Vec<Finding> {
