@@ -1,13 +1,15 @@
 //! The client side of the control socket: one request to the running daemon and one answer, each as one line of JSON.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::Journal;
 
+use crate::data_folder;
 use crate::failure::Failure;
 
 /// Bytes of a request; the daemon reads no more than that.
@@ -63,6 +65,35 @@ pub fn ask(data_dir: &Path, request: &Request, hint: Option<&str>) -> Result<Val
     read_answer(connect(data_dir, request)?, hint)
 }
 
+/// Sends a request and returns the answer; without a daemon, returns the result of `absent`.
+///
+/// # Errors
+/// If the daemon refuses; then `hint` contains the remedy. The error of `absent`.
+pub fn ask_or(
+    data_dir: &Path,
+    request: &Request,
+    hint: Option<&str>,
+    absent: impl FnOnce() -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
+    match open(data_dir)? {
+        Some(stream) => read_answer(send(stream, request)?, hint),
+        None => absent(),
+    }
+}
+
+/// Does the work of a request in this process, under the lock of the data folder.
+///
+/// # Errors
+/// See [`data_folder::lock`]; the error of `work`; its refusal with `hint`.
+pub fn answer_here(
+    data_dir: &Path,
+    hint: Option<&str>,
+    work: impl FnOnce(Journal) -> Result<Result<Value, String>, Failure>,
+) -> Result<Value, Failure> {
+    let refused = |message| Failure::Refused { message, hint: hint.map(str::to_owned) };
+    work(data_folder::lock(data_dir)?)?.map_err(refused)
+}
+
 /// Sends a request and returns the answer, which must arrive within `time`.
 ///
 /// # Errors
@@ -91,13 +122,29 @@ fn read_answer(mut stream: BufReader<UnixStream>, hint: Option<&str>) -> Result<
 /// # Errors
 /// If no daemon runs.
 pub fn connect(data_dir: &Path, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
+    let Some(stream) = open(data_dir)? else {
+        return Err(Failure::environment(
+            format!("{}: no daemon answers there", socket_path(data_dir).display()),
+            "start it with `systemctl start monban` or `monban up`, or name its configuration with `--config FILE`",
+        ));
+    };
+    send(stream, request)
+}
+
+/// Connects to the daemon; none if no daemon runs.
+fn open(data_dir: &Path) -> Result<Option<UnixStream>, Failure> {
     let path = socket_path(data_dir);
-    let mut stream = UnixStream::connect(&path).map_err(|error| {
-        Failure::environment(
+    match UnixStream::connect(&path) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(Failure::environment(
             format!("{}: {error}", path.display()),
-            "is the daemon running with this configuration?",
-        )
-    })?;
+            "run the command as the user that monban runs as, or root",
+        )),
+    }
+}
+
+fn send(mut stream: UnixStream, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(request).map_err(std::io::Error::from)?;
     line.push(b'\n');

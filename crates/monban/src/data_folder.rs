@@ -1,7 +1,9 @@
 //! The data folder: private to this user, and refused if others may access it.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
+
+use store::{Journal, JournalError, JournalOptions};
 
 use crate::failure::Failure;
 
@@ -30,6 +32,35 @@ pub fn prepare(path: &Path) -> Result<(), Failure> {
         Some((fault, cure)) => Err(Failure::environment(format!("data_dir {fault}"), cure)),
         None => Ok(()),
     }
+}
+
+/// Locks the data folder for a command that does its work without a daemon. No daemon starts while the journal, which
+/// has the lock, is open.
+///
+/// # Errors
+/// If the folder does not exist, belongs to another user, or a daemon has the lock.
+pub fn lock(path: &Path) -> Result<Journal, Failure> {
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Failure::environment(
+            format!("{}: {error}", path.display()),
+            "monban creates `data_dir` at its first start; `--config FILE` names another configuration",
+        )
+    })?;
+    // the daemon could not use files that another user makes
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(Failure::environment(
+            format!("{}: belongs to the user {owner}, and no daemon runs", path.display()),
+            "start monban, or run the command as that user: `runuser -u monban -- monban …`",
+        ));
+    }
+    Journal::open(&store::journal_folder(path), JournalOptions::default()).map_err(|error| {
+        let hint = match error {
+            JournalError::Locked { .. } => "another monban starts, stops or imports; repeat the command",
+            _ => "check the disk and the permissions of `data_dir`",
+        };
+        Failure::environment(error.to_string(), hint)
+    })
 }
 
 /// Reports a folder that others may read, with the command that fixes it. The folder holds events, accounts and keys.
@@ -87,5 +118,25 @@ mod tests {
             }
         }
         assert!(!is_full(&path));
+    }
+
+    #[test]
+    fn the_lock_is_for_the_owner_of_an_existing_folder_and_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| match lock(path).map(drop) {
+            Err(Failure::Environment { message, .. }) => message,
+            other => panic!("{other:?}"),
+        };
+        let path = folder.path().join("data");
+        assert!(refused(&path).contains("data: No such file"));
+        create(&path).unwrap();
+        let locked = lock(&path).unwrap();
+        assert!(refused(&path).contains("another process"), "{}", refused(&path));
+        drop(locked);
+        drop(lock(&path).unwrap());
+        // root can give the folder away; anybody else finds the root folder
+        let is_root = std::os::unix::fs::chown(&path, Some(12_345), None).is_ok();
+        let of_other = if is_root { path.as_path() } else { Path::new("/") };
+        assert!(refused(of_other).contains("belongs to the user"), "{}", refused(of_other));
     }
 }

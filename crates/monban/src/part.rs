@@ -23,7 +23,7 @@ use crate::failure::Failure;
 pub use self::command::{Context, PartCommand, subcommand, subcommands};
 pub use self::route::Of;
 pub use self::running::{Answer, AnyRunning, BoxFuture, Prepared, Running, changed};
-pub use self::spine::{ConsoleUrl, Declared, FINDINGS, Recorder, Spine};
+pub use self::spine::{Acknowledge, ConsoleUrl, Declared, FINDINGS, Recorder, Spine};
 pub use self::tables::Tables;
 
 /// A part, as its folder describes it.

@@ -19,6 +19,7 @@ use store::{EventReader, Intake, Journal, SqliteStore};
 use super::running::AnyRunning;
 use crate::config::Host;
 use crate::failure::Failure;
+pub use acknowledge::Acknowledge;
 pub use events::{FINDINGS, Recorder};
 pub use storage::Storage;
 

@@ -94,11 +94,39 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
     let deleted = daemon.command(&["console", "token", "delete", &found["id"].to_string()]);
     assert_eq!(stdout(&deleted), "deleted: nightly backup\n");
     assert_eq!(status(), 401);
+}
 
-    daemon.program.terminate();
-    let output = daemon.command(&["console", "link"]);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("is the daemon running"), "{}", stderr(&output));
+#[test]
+fn without_a_daemon_commands_about_tokens_work_and_a_link_says_what_to_do() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    let token = |daemon: &Daemon, name: &str| {
+        daemon.command(&["console", "token", "--name", name, "--scope", "read"])
+    };
+    // another process has the lock, and nothing answers: no command does its work beside it
+    std::fs::remove_file(daemon.folder.path().join("data/monban.sock")).unwrap();
+    let beside = token(&daemon, "beside");
+    assert_eq!((beside.status.code(), stdout(&beside).as_str()), (Some(3), ""));
+    assert!(stderr(&beside).contains("repeat the command"), "{}", stderr(&beside));
+
+    daemon.program.kill();
+    let night = stdout(&token(&daemon, "night"));
+    let listed = stdout(&daemon.command(&["console", "token", "list"]));
+    assert!(listed.contains("night") && !listed.contains("beside"), "{listed}");
+    let unknown = daemon.command(&["console", "token", "delete", "1000"]);
+    assert_eq!(unknown.status.code(), Some(4));
+    assert!(stderr(&unknown).contains("There is no token 1000.\nhint: `monban console token list`"));
+    let link = daemon.command(&["console", "link"]);
+    assert_eq!(link.status.code(), Some(3));
+    assert!(stderr(&link).contains("hint: start monban with"), "{}", stderr(&link));
+
+    daemon.start_again();
+    let header = format!("Authorization: Bearer {}\r\n", night.trim());
+    let request = format!("GET /api/parts HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n");
+    assert_eq!(client::exchange(daemon.console, request.as_bytes()).unwrap().status, 200);
+    // the daemon's journal continues after the segments of the commands
+    let id = daemon.attack("1");
+    assert_eq!(daemon.exported(), [id]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_reload_without_a_daemon_says_so() {
     assert!(daemon.program.terminate().success());
     let output = daemon.command(&["reload"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("hint: is the daemon running"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: start it with `systemctl start monban`"), "{}", stderr(&output));
 }
 
 #[test]

@@ -58,6 +58,14 @@ fn f22_damaged() {
     assert!(stdout(&output).contains("events.db.damaged-1"), "{}{}", stdout(&output), stderr(&output));
     assert_eq!(daemon.health()["status"], "ok");
     assert_eq!(stdout(&daemon.command(&["acknowledge"])), "nothing to acknowledge\n");
+    // without a daemon, the command does the same
+    assert!(daemon.program.terminate().success());
+    std::fs::write(data.join("notify.json.damaged-1"), "x").unwrap();
+    let output = daemon.command(&["acknowledge"]);
+    assert!(stdout(&output).contains("notify.json.damaged-1"), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(stdout(&daemon.command(&["acknowledge"])), "nothing to acknowledge\n");
+    daemon.start_again();
+    assert_eq!(daemon.health()["status"], "ok");
     let names =
         std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names.filter(|name| name.starts_with("events.db.") && !name.ends_with('m')).count() >= 1);

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// Give access to the console through the running daemon, as the owner of this machine
+/// Give access to the console, as the owner of this machine
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Link(link::Arguments),

@@ -21,7 +21,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let user = arguments.user.as_deref().map(str::trim);
     let request = Request::part("console", "link", serde_json::json!({ "user": user }));
-    let link = control::ask(&config.host.data_dir, &request, None)?;
+    let link = control::ask_or(&config.host.data_dir, &request, None, || {
+        Err(Failure::environment(
+            "no daemon runs, and a link needs the console that it leads to",
+            "start monban with `systemctl start monban` or `monban up`, then repeat the command",
+        ))
+    })?;
     writeln!(std::io::stdout().lock(), "{}", link.as_str().unwrap_or_default())?;
     Ok(())
 }

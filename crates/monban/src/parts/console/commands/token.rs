@@ -10,11 +10,14 @@ use serde_json::json;
 use crate::config::Config;
 use crate::control::{self, Request};
 use crate::failure::Failure;
+use crate::part::Answer;
+use crate::parts::console::config::ConsoleConfig;
+use crate::parts::console::{access, control as console};
 use crate::terminal::{Safe, Style};
 
 /// Print a new API token for a script: `Authorization: Bearer TOKEN`
 ///
-/// The token is not shown again. The console's owners see its name and can delete it.
+/// The token is not shown again. The console's owners see its name and can delete it. The daemon need not run.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
@@ -50,7 +53,11 @@ enum Command {
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let ask = |command: &str, arguments: serde_json::Value, hint| {
-        control::ask(&config.host.data_dir, &Request::part("console", command, arguments), hint)
+        let data_dir = &config.host.data_dir;
+        let request = Request::part("console", command, arguments.clone());
+        control::ask_or(data_dir, &request, hint, || {
+            control::answer_here(data_dir, hint, |_locked| here(config, command, &arguments))
+        })
     };
     let mut out = std::io::stdout().lock();
     match &arguments.command {
@@ -81,6 +88,14 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Answers a command about tokens in this process.
+fn here(config: &Config, command: &str, arguments: &serde_json::Value) -> Result<Answer, Failure> {
+    let access = access::open(&config.section::<ConsoleConfig>().console, &config.host)?;
+    // the console knows the commands of this file
+    Ok(console::answer(&access, command, arguments)
+        .unwrap_or_else(|| Err(format!("unknown command `{command}`"))))
 }
 
 fn list(out: &mut impl Write, tokens: &Vec<Listed>) -> std::io::Result<()> {
