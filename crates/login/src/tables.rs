@@ -45,7 +45,12 @@ table! {
                 "Look where sshd logs: `journalctl -t sshd -t sshd-session -n 5`, or the files of rsyslog. Name that place in [logins].",
                 "sshd の出力先を `journalctl -t sshd -t sshd-session -n 5` や rsyslog のファイルで確認し、[logins] に指定してください。",
             ),
-        );
+        )
+        .examples(&[
+            ("days", Text::same("7")),
+            ("session", Text::same("2026-11-30T09:04:46Z")),
+            ("since", Text::same("2026-11-23T09:04:46Z")),
+        ]);
         /// Somebody writes lines of logins that never were.
         pub FORGERY = Declaration::new(
             "logins.forged",
@@ -59,7 +64,8 @@ table! {
                 "Find out who wrote them: the events show the line and the writer's uid. The finding passes after a day.",
                 "書き込み元を確認してください。行と書き込み元の uid はイベントに表示されます。この表示は 1 日で消えます。",
             ),
-        );
+        )
+        .examples(&[("lines", Text::same("3")), ("last", Text::same("2026-11-30T09:04:46Z"))]);
         /// A source of lines cannot be read.
         pub UNREADABLE = Declaration::new(
             "logins.unreadable",
@@ -73,7 +79,8 @@ table! {
                 "Correct the cause. monban tries again each few seconds and continues where it stopped.",
                 "原因を取り除いてください。数秒ごとに再試行し、中断した位置から再開します。",
             ),
-        );
+        )
+        .examples(&[("subject", Text::same("/var/log/auth.log")), ("why", Text::same("Permission denied"))]);
         /// Reports were lost.
         pub LOST = Declaration::new(
             "logins.lost",
@@ -87,7 +94,8 @@ table! {
                 "Look into monban's log. The count starts anew with monban.",
                 "monban のログを確認してください。件数は monban の再起動で 0 に戻ります。",
             ),
-        );
+        )
+        .examples(&[("reports", Text::same("3"))]);
     }
 }
 
