@@ -153,9 +153,15 @@ fn explain(text: &str) -> Vec<Explanation> {
         ..Explanation::titled("error_answer", row.code, row.explained())
     }));
     let kinds = known::kinds().filter(|row| row.name == code);
-    found.extend(kinds.map(|row| titled_by("event_kind", row.name, &row.title)));
+    found.extend(kinds.map(|row| Explanation {
+        cause: Some(listed(row.name)),
+        ..Explanation::titled("event_kind", row.name, row.title.with_examples(&[]))
+    }));
     let actions = known::actions().filter(|row| row.code == code);
-    found.extend(actions.map(|row| titled_by("audit_action", row.code, &row.text)));
+    found.extend(actions.map(|row| Explanation {
+        cause: Some(AUDITED.with_examples(&[])),
+        ..Explanation::titled("audit_action", row.code, row.text.with_examples(&[]))
+    }));
     if found.is_empty() {
         let rows = lookup::known(known::findings(), text).into_iter().take(MAX_MATCHES);
         found.extend(rows.map(|row| Explanation::of_row("finding", row)));
@@ -163,8 +169,18 @@ fn explain(text: &str) -> Vec<Explanation> {
     found
 }
 
-fn titled_by(kind: &'static str, code: &str, title: &Text) -> Explanation {
-    Explanation::titled(kind, code, title.with_examples(&[]))
+/// The explanation of actions of the audit trail.
+const AUDITED: Text = Text::new(
+    "An action of the audit trail, which owners see on the page Audit log.",
+    "監査ログに残る操作です。オーナーは「監査ログ」ページで確認できます。",
+);
+
+/// Returns the sentence about a kind of event.
+fn listed(kind: &str) -> Translated {
+    Translated {
+        en: format!("A kind of event. `monban events list --kind {kind}` lists the newest ones."),
+        ja: format!("イベントの種類です。`monban events list --kind {kind}` で新しいものから表示できます。"),
+    }
 }
 
 /// Returns the sentence about an error response's status.
