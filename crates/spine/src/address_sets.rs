@@ -198,7 +198,7 @@ impl AddressSets {
     }
 
     /// Returns the entry of a set that covers an address at `now`: first by the longest prefix, then by autonomous
-    /// system, then by country.
+    /// system, then by country. The first lookup in a set with countries or systems reads the databases.
     pub fn find(&self, set: &str, address: IpAddr, now: Timestamp) -> Option<Found> {
         let current = self.current.load();
         let address = address.to_canonical();

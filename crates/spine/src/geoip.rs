@@ -110,8 +110,8 @@ impl GeoipFiles {
         self.read.store(None);
     }
 
-    /// Returns the databases. The first call reads the files, up to 64 MiB each; a file that cannot be read is left out
-    /// and becomes a finding.
+    /// Returns the databases. The first call blocks, because it reads the files, up to 64 MiB each. A file that cannot
+    /// be read is left out and becomes a finding.
     pub fn databases(&self) -> Arc<Databases> {
         if let Some(databases) = self.read.load_full() {
             return databases;
