@@ -1,15 +1,25 @@
 //! The storage of events: the journal, the store behind it, and the components that fill them.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use finding::Finding;
 
 use store::sqlite::BUSY_TIMEOUT;
-use store::{IngestHealth, IngestNotice, Ingester, Intake, Journal, JournalOptions, SqliteStore, StoreError};
+use store::{
+    IngestHealth, IngestNotice, Ingester, Intake, Journal, JournalError, JournalOptions, SqliteStore,
+    StoreError,
+};
 
 use super::acknowledge::Acknowledge;
 use crate::config::Host;
 use crate::failure::Failure;
+
+/// Time that a start waits for a command that has the lock of the data folder, which takes milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Pause between two tries to take the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Store and journal of a data folder, which only this process uses.
 pub struct Storage {
@@ -47,7 +57,12 @@ impl Storage {
             opened => opened.map_err(in_store)?,
         };
         let options = JournalOptions { after_segment, ..JournalOptions::default() };
-        let journal = Journal::open(&store::journal_folder(&host.data_dir), options).map_err(|error| {
+        let until = Instant::now() + LOCK_WAIT;
+        let wait = || {
+            std::thread::sleep(LOCK_PAUSE);
+            Instant::now() < until
+        };
+        let journal = when_free(&store::journal_folder(&host.data_dir), &options, wait).map_err(|error| {
             Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
         })?;
         let journal = Arc::new(journal);
@@ -85,6 +100,20 @@ impl Storage {
     }
 }
 
+/// Opens the journal. Calls `wait` while another process has it open, and gives up when `wait` returns false.
+fn when_free(
+    folder: &Path,
+    options: &JournalOptions,
+    mut wait: impl FnMut() -> bool,
+) -> Result<Journal, JournalError> {
+    loop {
+        match Journal::open(folder, options.clone()) {
+            Err(JournalError::Locked { .. }) if wait() => {}
+            opened => return opened,
+        }
+    }
+}
+
 /// Starts to move events from the journal to the store.
 fn ingest(journal: &Arc<Journal>, store: &Arc<SqliteStore>, host: &Host) -> std::io::Result<Ingester> {
     let log = |notice: IngestNotice| match notice {
@@ -103,4 +132,27 @@ fn in_store(error: StoreError) -> Failure {
         _ => "the events are in `data_dir`",
     };
     Failure::environment(error.to_string(), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_waits_for_a_command_that_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let open =
+            |wait: &mut dyn FnMut() -> bool| when_free(folder.path(), &JournalOptions::default(), wait);
+        let mut command = Some(open(&mut || false).unwrap());
+        let mut waits = 0;
+        assert!(matches!(open(&mut || false), Err(JournalError::Locked { .. })));
+        let opened = open(&mut || {
+            waits += 1;
+            if waits == 3 {
+                command = None;
+            }
+            true
+        });
+        assert!(opened.is_ok() && waits == 3);
+    }
 }
