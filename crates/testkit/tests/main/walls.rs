@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["event", "http1", "seclang", "files"],
     &["finding", "waf"],
-    &["tuning", "store", "spine", "login"],
+    &["tuning", "store", "spine", "login", "warden"],
     &["tuner", "gateway", "notify"],
     &["console"],
     &["monban"],
