@@ -136,6 +136,8 @@ bench: install-bench-deps web
 	@echo
 	@bench/memory | bench/table memory
 	@echo
+	@bench/warden
+	@echo
 	@bench/receiving
 	@bench/logins
 	@echo

@@ -31,6 +31,7 @@ enum Command {
     Acknowledge(commands::acknowledge::Arguments),
     #[command(flatten)]
     Part(OfPart),
+    Warden(commands::warden::Arguments),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
 }
@@ -100,6 +101,7 @@ impl Cli {
             Command::Part(OfPart { command, matches }) => {
                 (command.run)(matches, &Context { config_file: file, read: parts::config })
             }
+            Command::Warden(arguments) => commands::warden::run(arguments),
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

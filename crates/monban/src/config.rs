@@ -16,7 +16,7 @@ use std::sync::Arc;
 use finding::Fault;
 
 use crate::failure::Failure;
-pub use document::Located;
+pub use document::{Located, Parsed};
 pub use host::{Host, Retention};
 pub use section::{Section, SectionType};
 

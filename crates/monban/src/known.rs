@@ -100,6 +100,7 @@ pub fn findings() -> impl Iterator<Item = &'static Declaration> {
         part::FINDINGS,
         store::findings::FINDINGS,
         spine::findings::FINDINGS,
+        warden::findings::FINDINGS,
         EXIT_ROWS,
     ];
     let of_parts = tables().flat_map(|tables| tables.findings.iter().copied());

@@ -34,6 +34,7 @@ mod failure;
 mod filter;
 mod import_channel;
 mod known;
+mod log;
 mod message;
 mod metrics;
 mod part;

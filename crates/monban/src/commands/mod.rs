@@ -9,3 +9,4 @@ pub mod init;
 pub mod man;
 pub mod reload;
 pub mod up;
+pub mod warden;

@@ -8,7 +8,7 @@ use console::access::Access;
 
 use crate::failure::Failure;
 use crate::part::Spine;
-use crate::{checks, daemon, demo, parts};
+use crate::{checks, daemon, demo, log, parts};
 
 /// Start the gate, the event store and the console
 ///
@@ -23,7 +23,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
-    start_log();
+    log::start();
     if arguments.demo {
         return run_demo();
     }
@@ -59,18 +59,6 @@ fn first_link(spine: &Spine, is_shown: bool) -> Option<String> {
         tracing::error!("{}", problem.error());
         None
     })
-}
-
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MONBAN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // journald adds timestamps itself; a terminal needs them
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 fn run_demo() -> Result<(), Failure> {

@@ -51,6 +51,8 @@ pub struct Spine {
     pub ids: Arc<IdSource>,
     /// Journal and store.
     pub storage: Storage,
+    /// Asks the warden for what needs privileges. Its calls block.
+    pub warden: Arc<warden::Client>,
     /// Locked by a change of configuration or rules, such as a reload or a change of exclusions.
     pub changes: Arc<tokio::sync::Mutex<()>>,
     /// The declarations of all parts for the API.
@@ -77,6 +79,7 @@ impl Spine {
             recorder: Arc::new(Recorder::new(Arc::clone(&storage.journal))),
             ids: Arc::new(IdSource::new(&host.node(), seed)),
             storage,
+            warden: Arc::new(warden::Client::new(warden::client::SOCKET)),
             changes: Arc::default(),
             declared,
             running: RwLock::default(),
@@ -153,11 +156,12 @@ impl Spine {
         added.map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
     }
 
-    /// Returns the findings of storage, parts and shared services.
+    /// Returns the findings of storage, parts, shared services and the warden's client.
     pub fn findings(&self) -> Vec<Finding> {
         let parts = self.running();
         let of_parts = parts.iter().flat_map(|(_, part)| part.findings());
         let of_spine = self.storage.findings().into_iter().chain(self.recorder.findings());
-        of_spine.chain(self.shared.findings()).chain(of_parts).collect()
+        let of_services = self.shared.findings().into_iter().chain(self.warden.findings());
+        of_spine.chain(of_services).chain(of_parts).collect()
     }
 }

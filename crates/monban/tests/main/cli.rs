@@ -146,6 +146,7 @@ fn commands_reference() {
         "console token",
         "console token list",
         "console token delete",
+        "warden",
         "completions",
         "man",
     ];

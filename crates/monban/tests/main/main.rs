@@ -27,3 +27,4 @@ mod store_faults;
 mod support;
 mod tuning;
 mod upstream_faults;
+mod warden;
