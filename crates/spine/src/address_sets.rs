@@ -16,7 +16,7 @@
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let clock = Arc::new(SystemClock::default());
-//! let sets = AddressSets::open(folder.path(), clock.clone())?;
+//! let sets = AddressSets::open(folder.path(), clock.clone(), Arc::default())?;
 //! let entry = NewEntry { member: "192.0.2.0/24".parse()?, reason: "scans".into(), ends: None };
 //! let undo = sets.add("blocked", "owner", [entry])?;
 //! sets.flush()?;
