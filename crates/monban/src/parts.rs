@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod gate;
+pub mod logins;
 pub mod notifications;
 pub mod receiver;
 pub mod tuning;
@@ -20,6 +21,7 @@ pub const ALL: &[&dyn AnyPart] = &[
     &Entry::<notifications::Notifications>::new(),
     &Entry::<receiver::Receiver>::new(),
     &Entry::<watch::Watch>::new(),
+    &Entry::<logins::Logins>::new(),
     &Entry::<gate::Gate>::new(),
 ];
 

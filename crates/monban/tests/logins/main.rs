@@ -1,0 +1,211 @@
+//! Logins of real users on whole machines under the shipped units: from sshd, PAM, su and sudo through the journal and the
+//! warden to events and Slack.
+#![expect(clippy::unwrap_used, reason = "a test reports its failure by panicking")]
+
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use event::{Event, FactValue};
+use testkit::{Machine, Receiver, Release, wait_until};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time from the end of a login to its event, on a machine that does other work. It is some 200 ms on an idle one.
+const SOON: Duration = Duration::from_secs(5);
+
+const CONFIGURATION: &str = r##"
+[logins]
+hook = "/run/monban/logins.sock"
+quiet = "10s"
+
+[notify]
+time_zone = "UTC"
+[[notify.slack]]
+name = "ops"
+url_file = "/etc/monban/slack.url"
+channel = "#logins"
+sender = "gate"
+icon = ":ghost:"
+[[notify.rule]]
+name = "logins"
+when = { kind = ["login.accepted", "login.failed"] }
+digest = "2s"
+"##;
+
+/// Prints the password that the test chose, for ssh.
+const ASKPASS: &str = "#!/bin/sh\necho \"$PASSWORD\"\n";
+
+/// A machine with monban, its warden, the users alice and bob, and a receiver in place of Slack.
+struct Gate {
+    machine: Machine,
+    slack: Receiver,
+}
+
+impl Gate {
+    fn start(release: Release) -> Self {
+        let machine = Machine::boot(release);
+        machine.copy(Path::new(env!("CARGO_BIN_EXE_monban")), "/usr/bin/monban");
+        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
+        for unit in ["monban.service", "monban-warden.service", "monban-warden.socket"] {
+            machine.copy(&packaging.join(unit), &format!("/etc/systemd/system/{unit}"));
+        }
+        let slack = machine.in_network(Receiver::start);
+        machine.shell(
+            "useradd --system --home-dir /var/lib/monban --shell /usr/sbin/nologin monban
+             install -d -m 750 -o root -g monban /etc/monban
+             useradd -m -s /bin/bash -G sudo alice; echo alice:wonder | chpasswd
+             useradd -m -s /bin/bash bob; echo bob:builder | chpasswd
+             echo 'Defaults !mail_badpass' >/etc/sudoers.d/quiet
+             install -d -o alice -m 700 /home/alice/.ssh
+             ssh-keygen -q -t ed25519 -N '' -C alice@laptop -f /root/key
+             install -o alice -m 600 /root/key.pub /home/alice/.ssh/authorized_keys",
+        );
+        machine.copy(&packaging.join("warden.toml"), "/etc/monban/warden.toml");
+        machine.write("/etc/monban/monban.toml", CONFIGURATION);
+        machine.write("/etc/monban/slack.url", slack.url());
+        machine.write("/root/askpass", ASKPASS);
+        machine.write("/etc/ssh/sshrc", "monban login notify\n");
+        machine.write(
+            "/etc/ssh/sshd_config.d/test.conf",
+            "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nMaxAuthTries 100\n",
+        );
+        if release == Release::Trixie {
+            machine.shell("echo 'PerSourcePenalties no' >>/etc/ssh/sshd_config.d/test.conf");
+        }
+        machine.shell(
+            "chmod 700 /root/askpass
+             chgrp monban /etc/monban/monban.toml; chown monban /etc/monban/slack.url; chmod 600 /etc/monban/slack.url
+             echo 'session optional pam_exec.so quiet /usr/bin/monban login notify' >>/etc/pam.d/sshd
+             systemctl restart ssh
+             systemctl daemon-reload
+             systemctl enable --quiet --now monban-warden.socket monban",
+        );
+        let gate = Self { machine, slack };
+        // the daemon follows the journal once the warden runs for it
+        wait_until("the warden", PATIENCE, || {
+            gate.machine.output(["systemctl", "is-active", "monban-warden.service"]).trim() == "active"
+        });
+        gate
+    }
+
+    /// Logs in with a password, or with alice's key for an empty one.
+    fn ssh(&self, password: &str, arguments: &[&str]) -> Output {
+        let password = format!("PASSWORD={password}");
+        let method = match password.as_str() {
+            "PASSWORD=" => ["-i", "/root/key", "-oBatchMode=yes"],
+            _ => ["-oPubkeyAuthentication=no", "-oPreferredAuthentications=password", "-v"],
+        };
+        let fixed = [
+            "env",
+            &password,
+            "SSH_ASKPASS=/root/askpass",
+            "SSH_ASKPASS_REQUIRE=force",
+            "ssh",
+            "-Fnone",
+            "-oStrictHostKeyChecking=no",
+            "-oUserKnownHostsFile=/dev/null",
+        ];
+        self.machine.run(fixed.iter().chain(&method).chain(arguments))
+    }
+
+    /// Returns the events of a kind, the oldest first.
+    fn events(&self, kind: &str) -> Vec<Event> {
+        let config = "--config=/etc/monban/monban.toml";
+        let list = ["monban", "events", "list", "--json", "--kind", kind, "--limit=100", config];
+        let output = self.machine.output(list);
+        let mut events: Vec<Event> =
+            output.lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect();
+        events.sort_by_key(|event| event.id);
+        events
+    }
+
+    /// Waits for so many events of a kind.
+    fn wait_for(&self, kind: &str, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        wait_until(&format!("{count} events {kind}"), PATIENCE, || {
+            events = self.events(kind);
+            events.len() >= count
+        });
+        assert_eq!(events.len(), count, "{kind}: {events:#?}");
+        events
+    }
+}
+
+fn fact(event: &Event, name: &str) -> Option<FactValue> {
+    event.facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.clone())
+}
+
+fn text(value: &str) -> Option<FactValue> {
+    Some(FactValue::Text(value.to_owned()))
+}
+
+fn logins_become_events(release: Release) {
+    let gate = Gate::start(release);
+    // by key, with a terminal
+    let output = gate.ssh("", &["-tt", "alice@127.0.0.1", "id -un"]);
+    let ended = Instant::now();
+    assert!(output.status.success(), "{output:?}");
+    let by_key = gate.wait_for("login.accepted", 1).remove(0);
+    assert!(ended.elapsed() < SOON, "{:?}", ended.elapsed());
+    let actor = by_key.actor.clone().unwrap();
+    assert_eq!(actor.user.as_deref(), Some("alice"));
+    assert_eq!(actor.address, Some([127, 0, 0, 1].into()));
+    assert_eq!(fact(&by_key, "auth"), text("publickey"));
+    assert_eq!(fact(&by_key, "comment"), text("alice@laptop"));
+    gate.wait_for("login.ended", 1);
+    // the message has user, address and time as the first user had them
+    wait_until("Slack", PATIENCE, || !gate.slack.requests().is_empty());
+    let message = gate.slack.requests()[0].json();
+    let shown = message["blocks"][1]["text"]["text"].as_str().unwrap();
+    assert!(shown.contains("From: alice (127.0.0.1)") && shown.contains("Time: 20"), "{shown}");
+    assert_eq!((&message["channel"], &message["icon_emoji"]), (&"#logins".into(), &":ghost:".into()));
+    // by password; the session writes three forged lines
+    let forge = "logger -t sshd 'Accepted password for root from 192.0.2.9 port 1 ssh2'; \
+                 logger -t sshd-session 'Accepted publickey for root from 192.0.2.9 port 1 ssh2'; \
+                 logger -t sshd 'Accepted password for root
+from 192.0.2.9 port 1 ssh2'; logger -t sshd 'Failed password for root from 192.0.2.9 port 1 ssh2'; sleep 0.5";
+    let output = gate.ssh("wonder", &["alice@127.0.0.1", forge]);
+    assert!(output.status.success(), "{output:?}");
+    let by_password = gate.wait_for("login.accepted", 2).remove(1);
+    assert_eq!(fact(&by_password, "auth"), text("password"));
+    let forged = gate.wait_for("login.forged", 1).remove(0);
+    assert_eq!(fact(&forged, "tries"), Some(FactValue::Number(3)), "{forged:#?}");
+    // failed tries with names that contain an address
+    let prompts = "-oNumberOfPasswordPrompts=3";
+    assert!(!gate.ssh("nope", &[prompts, "alice@127.0.0.1"]).status.success());
+    assert!(!gate.ssh("nope", &[prompts, "-l", "x from 192.0.2.9 port 1", "127.0.0.1"]).status.success());
+    let failed = gate.wait_for("login.failed", 1).remove(0);
+    assert_eq!(fact(&failed, "tries"), Some(FactValue::Number(6)), "{failed:#?}");
+    assert_eq!(failed.actor.clone().unwrap().address, Some([127, 0, 0, 1].into()));
+    // su and sudo
+    let script = "echo wonder | sudo -S -p '' id -un; echo builder | su - bob -c 'id -un'";
+    assert!(gate.ssh("", &["alice@127.0.0.1", script]).status.success());
+    let sudo = gate.wait_for("sudo.accepted", 1).remove(0);
+    assert_eq!(
+        (sudo.actor.unwrap().user.as_deref(), sudo.outcome),
+        (Some("alice"), event::Outcome::Accepted)
+    );
+    gate.wait_for("su.accepted", 1);
+    // logins while monban does not run are read when it runs again, and no event comes twice
+    gate.wait_for("login.accepted", 3);
+    gate.machine.shell("systemctl stop monban");
+    let output = gate.ssh("", &["alice@127.0.0.1", "id -un"]);
+    assert!(output.status.success(), "the hook delays no login: {output:?}");
+    gate.machine.shell("systemctl start monban");
+    gate.wait_for("login.accepted", 4);
+    gate.wait_for("login.ended", 4);
+    // neither does a killed warden lose one
+    gate.machine.shell("systemctl kill --signal=KILL monban-warden.service");
+    assert!(gate.ssh("", &["alice@127.0.0.1", "id -un"]).status.success());
+    gate.wait_for("login.accepted", 5);
+}
+
+#[test]
+fn logins_on_bookworm_become_events_and_messages() {
+    logins_become_events(Release::Bookworm);
+}
+
+#[test]
+fn logins_on_trixie_become_events_and_messages() {
+    logins_become_events(Release::Trixie);
+}
