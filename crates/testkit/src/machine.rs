@@ -42,7 +42,7 @@ const PACKAGES: &[&str] = &[
 const OPTIONS: &[&str] = &["--quiet", "--variant=minbase", "--customize-hook=rm \"$1/etc/hostname\""];
 
 /// The shell script that boots a machine within its namespaces. Arguments: the folder with `upper`, `work` and `root`; the root of
-/// the release; the machine's name; the hierarchies of control groups. What systemd-nspawn notes in /run/systemd stays inside, too.
+/// the release; the machine's name; the hierarchies of control groups. systemd-nspawn's files in /run/systemd stay inside, too.
 const BOOT: &str = r#"
 set -eu
 mount --make-rprivate /
@@ -110,7 +110,7 @@ impl Release {
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
-    /// Holds the shared lock. Whoever makes or removes the root needs the exclusive one.
+    /// Holds the shared lock. A process that makes or removes the root needs the exclusive one.
     _lock: File,
 }
 

@@ -8,7 +8,7 @@
 //! # Map
 //!
 //! - [`protocol`]: requests, answers, refusals and their frames
-//! - [`verb`]: what a verb is, and [`verbs`]: the list of them, one file each
+//! - [`verb`]: the trait of verbs, and [`verbs`]: their list, one file each
 //! - [`settings`]: warden.toml and its checks
 //! - [`server`], [`client`]: both ends of the socket
 //! - [`accounts`]: users and groups of the host

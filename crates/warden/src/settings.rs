@@ -18,7 +18,7 @@ pub const KEYS: &[&str] = &["user", "logs", "files", "hooks", "units"];
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The user who may ask, beside root.
+    /// The user who may ask, in addition to root.
     #[serde(default = "monban")]
     pub user: String,
     /// Log files that `follow` opens.

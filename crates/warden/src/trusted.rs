@@ -1,7 +1,7 @@
 //! Files and folders that only root can change.
 //!
-//! Whoever can rename a folder on the way to a file decides which file that is. Each folder from the root on therefore belongs to
-//! root, and neither its group (unless that is root's) nor others can write to it.
+//! A user who can rename a folder on a path chooses the file at its end. Every folder on the path therefore belongs to root, and
+//! neither its group nor others can write to it.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -102,7 +102,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<String>, Refusal> {
     String::from_utf8(bytes).map(Some).map_err(|_| refusal(path, Code::Unsafe, "is not text in UTF-8"))
 }
 
-/// Refuses what others than root can change.
+/// Refuses a file or folder that a user other than root can change.
 ///
 /// # Errors
 /// [`Code::Unsafe`].
@@ -113,14 +113,15 @@ pub fn hold(path: &Path, stat: &Stat) -> Result<(), Refusal> {
     }
 }
 
-/// Returns by whom a file or folder can be changed besides root.
+/// Returns who can change a file or folder, if not root alone.
 pub fn changeable(stat: &Stat) -> Option<String> {
     let mode = Mode::from_raw_mode(stat.st_mode);
     if stat.st_uid != 0 {
         Some(format!("belongs to the user {}", stat.st_uid))
     } else if mode.contains(Mode::WOTH) {
         Some("everybody can write to it".to_owned())
-    } else if mode.contains(Mode::WGRP) && stat.st_gid != 0 {
+    } else if mode.contains(Mode::WGRP) {
+        // also root's group, because the bit shows as well that an access control list lets somebody write (acl(5))
         Some(format!("the group {} can write to it", stat.st_gid))
     } else {
         None
@@ -161,9 +162,12 @@ mod tests {
         let file = folder.path().join("hook");
         std::fs::write(&file, "").unwrap();
         let code = |path: &Path| program(path).unwrap_err();
-        for (mode, owner, group, why) in
-            [(0o757, 0, 0, "everybody"), (0o775, 0, 4, "group 4"), (0o755, 1234, 0, "user 1234")]
-        {
+        for (mode, owner, group, why) in [
+            (0o757, 0, 0, "everybody"),
+            (0o775, 0, 4, "group 4"),
+            (0o775, 0, 0, "group 0"),
+            (0o755, 1234, 0, "user 1234"),
+        ] {
             for path in [file.as_path(), folder.path()] {
                 chown(path, Some(owner), Some(group)).unwrap();
                 std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();

@@ -1,4 +1,4 @@
-//! What a verb is: a name, arguments, an answer, and the work.
+//! The trait of verbs: a name, arguments, an answer, and the work.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ use crate::limits::MAX_ANSWER_BYTES;
 use crate::protocol::{Answer, Code, Refusal};
 use crate::settings::Settings;
 
-/// A verb. Its arguments deny unknown fields; what it may touch comes from the [`Settings`] by name.
+/// A verb. Its arguments deny unknown fields, and name an entry of the [`Settings`] instead of a path or a command.
 pub trait Verb: Send + Sync + 'static {
     /// The name in requests and in the log.
     const NAME: &'static str;
@@ -50,12 +50,12 @@ impl<A> Done<A> {
     }
 }
 
-/// What a verb works with.
+/// The settings and the state that a verb uses.
 #[derive(Debug)]
 pub struct Context {
     /// warden.toml, as of this request.
     pub settings: Settings,
-    /// What is in progress, of all requests.
+    /// The work in progress of all requests.
     pub work: Arc<Work>,
 }
 

@@ -11,7 +11,7 @@ use ::warden::{Client, Code, Error, JournalStart};
 use testkit::net::START_DEADLINE;
 use testkit::{Machine, Release, wait_until};
 
-/// What root names in these tests.
+/// The warden.toml of these tests.
 const SETTINGS: &str = r#"
 [logs]
 auth = "/var/log/auth.log"
@@ -182,12 +182,12 @@ fn every_verb(release: Release) {
 }
 
 #[test]
-fn h7_every_verb_of_the_warden_works_under_its_unit() {
+fn every_verb_works_under_the_shipped_unit() {
     every_verb(Release::Bookworm);
 }
 
 #[test]
-fn h7_every_verb_of_the_warden_works_on_trixie() {
+fn every_verb_works_on_trixie() {
     every_verb(Release::Trixie);
 }
 
@@ -210,6 +210,7 @@ fn the_warden_is_small_and_refuses_a_gigabyte() {
     // its own memory; bench/warden measures an optimised binary, whose pages in use are a quarter of this one's
     let idle = kilobytes(&machine, "smaps_rollup", "Pss_Anon:");
     assert!(idle < 8 * 1024, "{idle} kB");
+    let before = kilobytes(&machine, "status", "VmHWM:");
     let mut stream = UnixStream::connect(machine.path("/run/monban-warden.sock")).unwrap();
     stream.write_all(&(1_u32 << 30).to_be_bytes()).unwrap();
     let piece = vec![b' '; 1 << 20];
@@ -221,8 +222,8 @@ fn the_warden_is_small_and_refuses_a_gigabyte() {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.contains("1073741824 bytes, more than the limit"), "{answer}");
     let peak = kilobytes(&machine, "status", "VmHWM:");
-    client(&machine).authorized_keys("root").unwrap();
-    assert_eq!(kilobytes(&machine, "status", "VmHWM:"), peak, "an ordinary request takes as much");
+    // the kernel counts pages of each thread apart, and not exactly
+    assert!(peak < before + 1024, "{before} kB, then {peak} kB");
     assert!(kilobytes(&machine, "smaps_rollup", "Pss_Anon:") < idle + 1024);
 }
 
@@ -252,7 +253,7 @@ fn the_warden_ends_when_idle_and_starts_again_after_a_kill() {
 }
 
 /// A client that is neither root nor monban. The shipped socket does not let it connect; here the peer's user is what stops it.
-const STRANGER: &str = r#"use Socket; socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+const STRANGER: &str = r#"use Socket; $SIG{PIPE} = "IGNORE"; socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
 connect($s, pack_sockaddr_un("/run/monban-warden.sock")) or die "connect: $!\n";
 syswrite($s, pack("N", 68) . qq({"version":1,"verb":"run","arguments":{"name":"whoami"}}            ));
 while (sysread($s, my $answer, 4096)) { print $answer }"#;
@@ -271,7 +272,8 @@ fn strangers_links_and_slow_hooks_get_nowhere() {
     let answer = ask_as("daemon");
     assert!(
         answer.contains(r#""code":"peer""#)
-            && answer.contains("only root and monban may ask, not the user 1")
+            && answer.contains("only root and monban may ask, not the user 1"),
+        "{answer}"
     );
 
     machine.shell("echo kept >/etc/target; ln -s /etc/target /etc/demo/rules");
@@ -328,13 +330,23 @@ fn a_replaced_socket_is_not_trusted() {
     assert_eq!(warden.findings(), []);
 }
 
-#[test]
-fn both_units_are_confined() {
-    let machine = machine(Release::Bookworm);
+/// Both releases rate the units, because newer ones know more about a service.
+fn both_units_are_confined(release: Release) {
+    let machine = machine(release);
     for unit in ["monban.service", "monban-warden.service"] {
         let text = machine.shell(&format!("systemd-analyze security --no-pager {unit}"));
         let (_, level) = text.rsplit_once("exposure level for ").expect("a level");
         let level: f64 = level.split_whitespace().nth(1).unwrap().parse().unwrap();
         assert!(level <= 2.0, "{unit}: {level}");
     }
+}
+
+#[test]
+fn both_units_are_confined_on_bookworm() {
+    both_units_are_confined(Release::Bookworm);
+}
+
+#[test]
+fn both_units_are_confined_on_trixie() {
+    both_units_are_confined(Release::Trixie);
 }

@@ -24,7 +24,7 @@ const JOURNALCTL: &str = "/usr/bin/journalctl";
 pub const IDENTIFIERS: &[&str] =
     &["sshd", "sshd-session", "sshd-auth", "su", "sudo", "login", "systemd-logind"];
 
-/// The fields of an entry, besides those that journalctl always writes (`__CURSOR`, `__REALTIME_TIMESTAMP`, `_BOOT_ID`).
+/// The fields of an entry, in addition to those that journalctl always writes (`__CURSOR`, `__REALTIME_TIMESTAMP`, `_BOOT_ID`).
 pub const FIELDS: &[&str] = &[
     "MESSAGE",
     "MESSAGE_ID",
