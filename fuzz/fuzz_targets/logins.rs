@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(report) = HookReport::parse(bytes) {
         observer.hook(&report, 1000, Some("nobody"), now);
     }
-    observer.tick("2026-12-01T12:00:00Z".parse().unwrap());
+    observer.tick("2026-12-01T12:00:00Z".parse().unwrap(), false);
     for report in observer.take_reports() {
         assert!(
             report.kind != "login.accepted" || report.actor.user.as_deref() == Some("nobody"),

@@ -128,9 +128,13 @@ impl Login {
     }
 
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { command, line, users, target, terminal, method, reason, .. } = self;
+        let Self { command, line, users, target, terminal, method, reason, key, .. } = self;
         let names = users.iter_mut().map(|tried| &mut tried.user);
-        [command, line, target, terminal, method, reason].into_iter().flatten().chain(names)
+        let comment = key.iter_mut().filter_map(|key| key.comment.as_mut());
+        [target, terminal, method, reason].into_iter().flatten().chain(comment).chain(names).chain(
+            // the longest last, so that they are cut first
+            [command, line].into_iter().flatten(),
+        )
     }
 }
 
@@ -268,8 +272,10 @@ mod tests {
         login.redact(&Redactor::default());
         let command = login.command.clone().unwrap();
         assert!(!command.contains("hunter22") && command.contains("curl"), "{command}");
-        login.shrink(command.len() + 5);
-        assert_eq!((login.command, &*login.users[0].user), (Some(command), "éé"));
+        login.shrink(80 + 5);
+        assert_eq!((login.command.as_deref(), login.users[0].user.len()), (Some(&command[..5]), 80));
+        login.shrink(4);
+        assert_eq!((login.command.as_deref(), &*login.users[0].user), (Some(""), "éé"));
         login = Login { command: Some("x".repeat(9)), ..Login::new(Service::Sudo) };
         login.shrink(0);
         assert_eq!(login.command.as_deref(), Some(""));

@@ -60,6 +60,10 @@ pub const MAX_CONNECTIONS: usize = 4096;
 /// Accepted logins that a report of the hook, or a journal entry after it, is compared with.
 pub const MAX_RECENT: usize = 256;
 
+/// Logins within a minute that users other than root may report by the hook where nothing else reports logins; further
+/// ones are counted as forged.
+pub const MAX_UNCERTAIN: usize = 20;
+
 /// Time between the report of the hook and the journal entry of the same login.
 pub const SAME_LOGIN_TIME: Duration = Duration::from_secs(60);
 

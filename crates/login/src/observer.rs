@@ -57,9 +57,10 @@ pub struct Settings {
     pub own: Vec<IpNet>,
     /// Networks whose accepted logins and sessions make no event, such as the pool of a VPN.
     pub silent: Vec<IpNet>,
-    /// Time that a report of the hook waits for the journal's entry of the same login, which says more. Zero without a
-    /// journal.
+    /// Time that a report of the hook waits for the journal's entry of the same login, which says more.
     pub hook_wait: Duration,
+    /// Whether only the hook reports logins. Otherwise a report of a user other than root is no login by itself.
+    pub hook_alone: bool,
     /// Days without a login after which [`tables::SILENT`] is a finding.
     pub silent_days: u32,
     /// The countries of addresses.
@@ -76,6 +77,7 @@ impl Default for Settings {
             own: Vec::new(),
             silent: Vec::new(),
             hook_wait: Duration::from_millis(700),
+            hook_alone: false,
             silent_days: 7,
             countries: None,
         }
@@ -245,9 +247,18 @@ impl Observer {
         }
     }
 
-    /// Does what is due at `now`: ends bursts, and reports logins of the hook that the journal did not confirm.
-    pub fn tick(&mut self, now: Timestamp) {
+    /// Does what is due at `now`: ends bursts, and reports logins of the hook that the journal did not confirm. While the
+    /// caller is `catching_up` with old lines, bursts end by the times of lines alone.
+    pub fn tick(&mut self, now: Timestamp, catching_up: bool) {
         for pending in self.recent.due(now, self.settings.hook_wait) {
+            if !pending.certain && !self.settings.hook_alone {
+                continue;
+            }
+            if !pending.certain && !self.recent.may_tell_uncertain(now) {
+                let line = format!("the hook reports too many logins, such as of {}", pending.user);
+                self.forged(pending.service, None, now, &line, Doubt::User);
+                continue;
+            }
             let Pending { time, service, user, source, pid, terminal, certain } = pending;
             let origin = format!("hook {user} {} {}", time.as_micros(), pid.unwrap_or(0));
             let (via, method, key) = (Via::Hook, None, None);
@@ -255,8 +266,10 @@ impl Observer {
                 Accepted { time, via, service, user, source, method, key, pid, terminal, certain, origin };
             self.accepted(login, "");
         }
-        self.bursts_checked = Timestamp::MIN;
-        self.end_bursts(now);
+        if !catching_up {
+            self.bursts_checked = Timestamp::MIN;
+            self.end_bursts(now);
+        }
     }
 
     /// Returns the findings. `session` is the beginning of the newest session that the system knows, if it knows any.

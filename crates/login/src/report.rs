@@ -4,11 +4,11 @@ use event::redaction::Redactor;
 use event::{Actor, Event, EventError, EventId, EvidenceKind, Gate, Kind, Outcome, Severity, Timestamp};
 
 use crate::evidence::Login;
-use crate::limits::MAX_TEXT_BYTES;
 use crate::tables;
 
-/// Bytes of the texts of one event's evidence.
-const EVIDENCE_BYTES: usize = 8 * MAX_TEXT_BYTES;
+/// Bytes of the texts of one event's evidence. With its JSON it stays below the limit of evidence in lists
+/// ([`event::limits::MAX_SUMMARY_EVIDENCE_BYTES`]), unless most of it are escapes.
+const EVIDENCE_BYTES: usize = 2048;
 
 /// One thing that the observer saw.
 #[derive(Clone, Debug, PartialEq)]

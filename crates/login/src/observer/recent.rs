@@ -7,7 +7,7 @@ use event::Timestamp;
 
 use crate::claim::{Service, Source};
 use crate::evidence::Via;
-use crate::limits::{MAX_RECENT, SAME_LOGIN_TIME};
+use crate::limits::{MAX_RECENT, MAX_UNCERTAIN, SAME_LOGIN_TIME};
 
 /// A report of the hook that waits for the journal's entry.
 #[derive(Clone, Debug)]
@@ -62,6 +62,8 @@ pub(super) enum Confirmed {
 pub(super) struct Recent {
     pending: VecDeque<Pending>,
     told: VecDeque<Told>,
+    /// Times of the last events of users' own reports.
+    uncertain: VecDeque<Timestamp>,
 }
 
 /// The parts of a login by which two reports are compared.
@@ -94,6 +96,13 @@ impl Recent {
             first.certain |= hook.certain;
             return true;
         }
+        if self.pending.len() >= MAX_RECENT
+            && hook.certain
+            && let Some(at) = self.pending.iter().position(|other| !other.certain)
+        {
+            // no user can crowd out root's reports
+            self.pending.remove(at);
+        }
         let room = self.pending.len() < MAX_RECENT;
         if room {
             self.pending.push_back(hook);
@@ -108,6 +117,17 @@ impl Recent {
         let (due, waiting) = std::mem::take(&mut self.pending).into_iter().partition(is_due);
         self.pending = waiting;
         Vec::from(due)
+    }
+
+    /// Notes an event of a user's own report, and returns whether there were few enough in the last minute.
+    pub(super) fn may_tell_uncertain(&mut self, now: Timestamp) -> bool {
+        let minute = i64::try_from(SAME_LOGIN_TIME.as_micros()).unwrap_or(i64::MAX);
+        self.uncertain.retain(|time| now.as_micros().saturating_sub(time.as_micros()) < minute);
+        let few = self.uncertain.len() < MAX_UNCERTAIN;
+        if few {
+            self.uncertain.push_back(now);
+        }
+        few
     }
 
     /// Compares a login of the journal with the reports of the hook.

@@ -60,7 +60,7 @@ fn read(journal: &str) -> (Observer, Vec<String>) {
     for line in journal.lines() {
         observer.journal(&Entry::parse(line.as_bytes()).unwrap());
     }
-    observer.tick(at(86_400));
+    observer.tick(at(86_400), false);
     let reports = observer.take_reports().iter().map(shown).collect();
     (observer, reports)
 }
@@ -131,7 +131,7 @@ fn h7_the_same_event_of_every_stage_of_openssh_counts() {
         let message = accepted("alice", "203.0.113.7");
         observer.journal(&Entry { message: message.into(), ..entry });
     }
-    observer.tick(at(60));
+    observer.tick(at(60), false);
     let reports: Vec<_> = observer.take_reports().iter().map(shown).collect();
     assert_eq!(reports.iter().filter(|line| line.starts_with("login.accepted alice")).count(), 3);
     assert_eq!(reports.last().unwrap(), "login.failed root 203.0.113.9: 3 failed tries of SSH login");
@@ -181,7 +181,7 @@ fn h8_three_forgeries_and_three_true_lines() {
     ] {
         observer.journal(&entry);
     }
-    observer.tick(at(120));
+    observer.tick(at(120), false);
     let reports = observer.take_reports();
     let lines: Vec<_> = reports.iter().map(shown).collect();
     assert_eq!(
@@ -241,7 +241,7 @@ fn a_million_tries_a_minute_are_few_events_and_lose_no_count() {
         observer.journal(&sshd(number, i64::from(number / 1700), &message));
         count(&mut observer);
     }
-    observer.tick(at(1000));
+    observer.tick(at(1000), false);
     count(&mut observer);
     assert_eq!((tries, events), (100_000, 100));
     assert_eq!(observer.findings(None, at(0)), []);
@@ -253,23 +253,23 @@ fn one_login_is_one_event_whoever_reports_it_first() {
     let mut observer = observer();
     observer.journal(&sshd(7, 0, &accepted("alice", "203.0.113.7")));
     observer.hook(&hook("alice", "203.0.113.7", Some(7)), 0, None, at(0));
-    observer.tick(at(2));
+    observer.tick(at(2), false);
     assert_eq!(kinds(&mut observer), ["login.accepted"]);
     assert_eq!(observer.sessions()[0].terminal.as_deref(), Some("pts/3"));
     // the hook first, then the journal within its wait
     observer.hook(&hook("alice", "203.0.113.7", Some(8)), 0, None, at(10));
     observer.hook(&hook("alice", "203.0.113.7", None), 1000, Some("alice"), at(10));
     observer.journal(&sshd(8, 10, &accepted("alice", "203.0.113.7")));
-    observer.tick(at(12));
+    observer.tick(at(12), false);
     let reports = observer.take_reports();
     assert_eq!((reports.len(), reports[0].evidence.via), (1, Some(Via::Journal)));
     assert_eq!(reports[0].evidence.terminal.as_deref(), Some("pts/3"));
     // the hook first, and the journal late
     observer.hook(&hook("alice", "203.0.113.7", Some(9)), 0, None, at(20));
-    observer.tick(at(21));
+    observer.tick(at(21), false);
     assert_eq!(observer.take_reports()[0].evidence.via, Some(Via::Hook));
     observer.journal(&sshd(9, 20, &accepted("alice", "203.0.113.7")));
-    observer.tick(at(30));
+    observer.tick(at(30), false);
     assert_eq!(observer.take_reports(), []);
     let session = observer.sessions().pop().unwrap();
     assert_eq!((session.terminal.as_deref(), session.method.as_deref()), (Some("pts/3"), Some("publickey")));
@@ -281,13 +281,13 @@ fn one_login_is_one_event_whoever_reports_it_first() {
 #[test]
 fn a_user_cannot_report_others_or_teach_an_address() {
     let ban = BanRule { tries: 2, first: Duration::from_secs(60), longest: Duration::from_secs(60) };
-    let mut observer = Observer::new(Settings { ban: Some(ban), ..Settings::default() });
+    let mut observer = Observer::new(Settings { ban: Some(ban), hook_alone: true, ..Settings::default() });
     observer.hook(&hook("root", "203.0.113.7", None), 1000, Some("mallory"), at(0));
     observer.hook(&hook("mallory", "203.0.113.7", None), 1000, None, at(0));
-    observer.tick(at(100));
+    observer.tick(at(100), false);
     assert_eq!(kinds(&mut observer), ["login.forged"]);
     observer.hook(&hook("mallory", "203.0.113.7", None), 1000, Some("mallory"), at(200));
-    observer.tick(at(201));
+    observer.tick(at(201), false);
     let reports = observer.take_reports();
     assert_eq!((reports[0].kind, &reports[0].evidence.new[..]), ("login.accepted", &[][..]));
     for pid in [1, 2, 3] {
@@ -295,7 +295,7 @@ fn a_user_cannot_report_others_or_teach_an_address() {
     }
     let bans = observer.take_bans();
     assert_eq!((bans.len(), bans[0].tries, bans[0].until), (1, 2, at(262)));
-    observer.tick(at(300));
+    observer.tick(at(300), false);
     assert!(observer.take_reports()[0].evidence.banned);
     // a login that the journal reports makes the address the owner's
     observer.journal(&sshd(4, 400, &accepted("alice", "203.0.113.7")));
@@ -306,6 +306,45 @@ fn a_user_cannot_report_others_or_teach_an_address() {
 }
 
 #[test]
+fn a_user_floods_nobody_with_reports_of_the_hook() {
+    let report = |number: u8| hook("mallory", &format!("192.0.2.{number}"), None);
+    let mut beside_journal = observer();
+    beside_journal.hook(&report(1), 1000, Some("mallory"), at(0));
+    beside_journal.tick(at(2), false);
+    assert_eq!(beside_journal.take_reports(), [], "the journal would have the login");
+    let mut alone = Observer::new(Settings { hook_alone: true, ..Settings::default() });
+    let flood = |observer: &mut Observer| {
+        for number in 0..255 {
+            observer.hook(&report(number), 1000, Some("mallory"), at(0));
+            observer.hook(&HookReport { port: Some(1), ..report(number) }, 1000, Some("mallory"), at(0));
+        }
+        observer.hook(&HookReport { port: Some(2), ..report(1) }, 1000, Some("mallory"), at(0));
+    };
+    flood(&mut alone);
+    alone.hook(&hook("root", "203.0.113.7", Some(7)), 0, None, at(0));
+    alone.tick(at(2), false);
+    let mut kinds = kinds(&mut alone);
+    kinds.dedup();
+    assert_eq!(kinds, ["login.accepted"]);
+    assert_eq!(alone.sessions()[0].user, "root", "no user crowds out root's report");
+    alone.tick(at(100), false);
+    let forged = alone.take_reports().remove(0);
+    assert_eq!((forged.kind, forged.evidence.tries.unwrap() > 200), ("login.forged", true));
+}
+
+#[test]
+fn old_lines_make_one_burst_however_long_reading_takes() {
+    let mut observer = observer();
+    for pid in 0..10 {
+        observer.journal(&sshd(pid, pid.into(), "Failed password for root from 203.0.113.9 port 1 ssh2"));
+        observer.tick(at(86_400), true);
+    }
+    assert_eq!(observer.take_reports(), []);
+    observer.tick(at(86_400), false);
+    assert_eq!(observer.take_reports()[0].evidence.tries, Some(10));
+}
+
+#[test]
 fn a_silent_network_makes_no_event_but_is_in() {
     let silent = vec!["10.8.0.0/24".parse().unwrap()];
     let mut observer = Observer::new(Settings { silent, ..Settings::default() });
@@ -313,7 +352,7 @@ fn a_silent_network_makes_no_event_but_is_in() {
     assert_eq!((observer.sessions().len(), observer.take_reports().len()), (1, 0));
     observer.journal(&sshd(7, 9, "pam_unix(sshd:session): session closed for user alice"));
     observer.journal(&sshd(8, 10, "Failed password for alice from 10.8.0.2 port 1 ssh2"));
-    observer.tick(at(100));
+    observer.tick(at(100), false);
     assert_eq!(kinds(&mut observer), ["login.failed"]);
 }
 
@@ -352,7 +391,7 @@ fn a_restart_continues_with_bursts_sessions_and_known_things() {
     }
     after.journal(&sshd(8, 3, &accepted("alice", "203.0.113.7")));
     after.journal(&sshd(7, 4, "pam_unix(sshd:session): session closed for user alice"));
-    after.tick(at(100));
+    after.tick(at(100), false);
     let reports: Vec<_> = after.take_reports().iter().map(shown).collect();
     assert_eq!(
         reports,

@@ -53,9 +53,9 @@ export function News({ values }: { values: string[] }) {
   return (
     <>
       {values.map((value) => (
-        <Badge key={value} kind="warn">
-          {newText(value)}
-        </Badge>
+        <span key={value} class="login-new">
+          <Badge kind="warn">{newText(value)}</Badge>
+        </span>
       ))}
     </>
   );

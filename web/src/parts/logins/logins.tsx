@@ -1,7 +1,7 @@
 // Who is in, the last logins, and failed tries by source.
 import { useLoad } from "../../api/client";
 import { type Event } from "../../api/event";
-import { date, number } from "../../i18n";
+import { clock, date, dateTime, number } from "../../i18n";
 import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../../ui";
 import type { PageProps } from "../part";
 import { Names, News } from "./evidence";
@@ -81,7 +81,9 @@ function Timeline({ events }: { events: Event[] }) {
             {logins.map((event) => (
               <li key={event.id} class={event.severity === "warning" ? "odd" : ""}>
                 <a href={`/events/${event.id}`}>
-                  <Time time={event.time} />
+                  <time dateTime={event.time} title={dateTime(event.time)}>
+                    {clock(event.time)}
+                  </time>
                 </a>{" "}
                 <b>
                   <Untrusted text={event.actor?.user ?? ""} limit={40} />

@@ -156,6 +156,7 @@ impl Keys {
     /// Returns the settings of an observer.
     pub fn settings(&self, countries: Option<Countries>) -> Settings {
         let ban = self.ban.as_ref();
+        let hook_alone = !self.journal && self.files.is_empty();
         Settings {
             zone: TimeZone::system(),
             quiet: self.quiet,
@@ -163,11 +164,8 @@ impl Keys {
             ban: ban.map(|ban| BanRule { tries: ban.tries, first: ban.first, longest: ban.longest }),
             own: ban.map(|ban| ban.never.clone()).unwrap_or_default(),
             silent: self.silent.clone(),
-            hook_wait: if self.journal || !self.files.is_empty() {
-                Settings::default().hook_wait
-            } else {
-                Duration::ZERO
-            },
+            hook_wait: if hook_alone { Duration::ZERO } else { Settings::default().hook_wait },
+            hook_alone,
             silent_days: self.silent_days,
             countries,
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use login::claim::{Claim, Service};
 use login::entry::Entry;
@@ -15,21 +15,35 @@ use warden::{Client, JournalStart};
 
 use super::Stop;
 use super::keeper::Keeper;
+use super::state_file::Places;
 
 /// The name of the source in findings.
 const SOURCE: &str = "the journal";
 /// Time after an error before the next try.
 const RETRY: Duration = Duration::from_secs(5);
+/// Readings in a row without an entry after which the journal is asked by time: the cursor may be damaged, or belong to a
+/// journal that is gone.
+const FRUITLESS: u32 = 3;
+/// Time within which a reading that ends is fruitless.
+const SHORT: Duration = Duration::from_secs(10);
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// Follows the journal until `stop`.
 pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
+    let mut fruitless = 0;
     loop {
         let read = async {
-            let pipe = open(&keeper, &warden).await?;
+            let before = keeper.places();
+            let opened = open(start(&before, fruitless), &warden).await;
+            fruitless += u32::from(matches!(opened, Err(OpenError::Refused(_))));
+            let pipe = opened.map_err(|error| error.to_string())?;
             keeper.set_readable(SOURCE, Ok(()));
-            read(&keeper, &warden, pipe).await.map_err(|error| error.to_string())
+            let began = Instant::now();
+            let read = read(&keeper, &warden, pipe).await.map_err(|error| error.to_string());
+            let idle = keeper.places().cursor == before.cursor && began.elapsed() < SHORT;
+            fruitless = if idle { fruitless + 1 } else { 0 };
+            read
         };
         tokio::select! {
             read = read => {
@@ -45,13 +59,35 @@ pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
     }
 }
 
-async fn open(keeper: &Arc<Keeper>, warden: &Arc<Client>) -> Result<pipe::Receiver, String> {
-    // the first start reads no old logins
-    let start = keeper.cursor().map_or(JournalStart::Now, JournalStart::Cursor);
+/// Returns where to begin. The first start reads no old logins.
+fn start(places: &Places, fruitless: u32) -> JournalStart {
+    match (&places.cursor, places.time) {
+        (Some(cursor), _) if fruitless < FRUITLESS => JournalStart::Cursor(cursor.clone()),
+        (_, Some(time)) => JournalStart::Since(time.as_micros().unsigned_abs() + 1),
+        _ => JournalStart::Now,
+    }
+}
+
+/// The failure to open the journal.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    /// The warden answered, and refused.
+    #[error("{0}")]
+    Refused(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+async fn open(start: JournalStart, warden: &Arc<Client>) -> Result<pipe::Receiver, OpenError> {
     let asked = Arc::clone(warden);
+    let other = |error: &dyn std::fmt::Display| OpenError::Other(error.to_string());
     let opened = tokio::task::spawn_blocking(move || asked.follow_journal(&start)).await;
-    let fd: OwnedFd = opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    pipe::Receiver::from_owned_fd(fd).map_err(|error| error.to_string())
+    let fd: OwnedFd = opened.map_err(|error| other(&error))?.map_err(|error| match error {
+        warden::Error::Refused(refusal) => OpenError::Refused(warden::Error::Refused(refusal).to_string()),
+        error => other(&error),
+    })?;
+    pipe::Receiver::from_owned_fd(fd).map_err(|error| other(&error))
 }
 
 /// Reads lines until the end.
@@ -159,6 +195,16 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn a_cursor_that_leads_nowhere_gives_way_to_the_time() {
+        let mut places = Places::default();
+        assert!(matches!(start(&places, 0), JournalStart::Now));
+        places.cursor = Some("s=1".to_owned());
+        places.time = Some(event::Timestamp::from_micros(7));
+        assert!(matches!(start(&places, FRUITLESS - 1), JournalStart::Cursor(cursor) if cursor == "s=1"));
+        assert!(matches!(start(&places, FRUITLESS), JournalStart::Since(8)));
     }
 
     #[tokio::test]

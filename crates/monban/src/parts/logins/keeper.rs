@@ -27,6 +27,10 @@ use super::state_file::{Place, Places, Stored};
 const SAVE_AFTER_EVENTS: Duration = Duration::from_secs(1);
 /// Time between two writes of the state while only tries are counted.
 const SAVE_ALWAYS: Duration = Duration::from_secs(60);
+/// Age from which a line is old: then bursts end by the times of lines.
+const OLD_LINE: Duration = Duration::from_secs(10);
+/// Time without a line after which reading has caught up.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// Comments of keys that are kept.
 const MAX_COMMENTS: usize = 4096;
 
@@ -64,6 +68,8 @@ struct Kept {
     /// Whether an event was recorded since the last write.
     recorded: bool,
     saved: Duration,
+    /// Time of the last line, and the uptime at which it was fed.
+    last_line: (Timestamp, Duration),
     /// Errors of the sources, by name.
     unreadable: BTreeMap<String, String>,
     /// Beginning of the newest session that the system knows.
@@ -92,6 +98,7 @@ impl Keeper {
             fed: false,
             recorded: false,
             saved: tools.clock.uptime(),
+            last_line: (Timestamp::MIN, Duration::ZERO),
             unreadable: BTreeMap::new(),
             newest_session: None,
         };
@@ -107,9 +114,9 @@ impl Keeper {
         self.tools.clock.now()
     }
 
-    /// Returns the cursor of the last journal entry.
-    pub fn cursor(&self) -> Option<String> {
-        self.kept().places.cursor.clone()
+    /// Returns the places up to which the sources were read.
+    pub fn places(&self) -> Places {
+        self.kept().places.clone()
     }
 
     /// Returns the place in a log file.
@@ -134,7 +141,11 @@ impl Keeper {
             }
             self.record(&mut kept);
         }
-        kept.fed |= !entries.is_empty();
+        if let Some(last) = entries.last() {
+            kept.places.time = Some(last.time);
+            kept.last_line = (last.time, self.tools.clock.uptime());
+            kept.fed = true;
+        }
     }
 
     /// Feeds lines of a log file, each with its offset, and notes the place after them.
@@ -144,6 +155,9 @@ impl Keeper {
             let origin = format!("{} {} {offset}", place.device, place.inode);
             kept.observer.line(line, origin);
             self.record(&mut kept);
+        }
+        if let Some((_, last)) = lines.last() {
+            kept.last_line = (last.time, self.tools.clock.uptime());
         }
         kept.places.files.insert(PathBuf::from(path), place);
         kept.fed = true;
@@ -160,7 +174,11 @@ impl Keeper {
     /// Does what is due.
     pub fn tick(&self) {
         let mut kept = self.kept();
-        kept.observer.tick(self.now());
+        let (line, fed) = kept.last_line;
+        let now = self.now();
+        let is_old = spine::clock::between(line, now) > OLD_LINE;
+        let catching_up = is_old && self.tools.clock.uptime().saturating_sub(fed) < CAUGHT_UP;
+        kept.observer.tick(now, catching_up);
         self.record(&mut kept);
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use event::Timestamp;
 use login::limits::MAX_STATE_BYTES;
 use login::observer::State;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub struct Place {
 pub struct Places {
     /// Cursor of the last journal entry.
     pub cursor: Option<String>,
+    /// Time of the last journal entry.
+    pub time: Option<Timestamp>,
     /// Places in log files, by path.
     pub files: BTreeMap<PathBuf, Place>,
 }
@@ -77,6 +80,7 @@ mod tests {
         assert_eq!(Stored::read(folder.path()).places, Places::default());
         let places = Places {
             cursor: Some("s=1".into()),
+            time: Some(Timestamp::from_micros(7)),
             files: [("/var/log/auth.log".into(), Place { device: 1, inode: 2, offset: 3 })].into(),
         };
         let stored = Stored { places: places.clone(), state: State::default() };

@@ -72,7 +72,7 @@ fn a_crash_doubles_and_loses_nothing() {
     let first = keeper(Settings::default());
     first.journal(&[entry(1, BY_KEY), entry(2, "Failed password for root from 203.0.113.9 port 2 ssh2")]);
     first.save(false);
-    assert_eq!(first.cursor().as_deref(), Some("s=2"), "the first second is not over");
+    assert_eq!(first.places().cursor.as_deref(), Some("s=2"), "the first second is not over");
     clock.advance(std::time::Duration::from_secs(1));
     first.save(false);
     // entries after the last write: a crash loses their state, not their events
@@ -80,7 +80,7 @@ fn a_crash_doubles_and_loses_nothing() {
     drop(first);
     let before = events.take();
     let second = keeper(Settings::default());
-    assert_eq!(second.cursor().as_deref(), Some("s=2"));
+    assert_eq!(second.places().cursor.as_deref(), Some("s=2"));
     assert_eq!(second.sessions().len(), 1);
     second.journal(&[entry(3, BY_KEY), entry(4, "Failed password for root from 203.0.113.9 port 4 ssh2")]);
     clock.advance(std::time::Duration::from_secs(3600));
@@ -91,7 +91,7 @@ fn a_crash_doubles_and_loses_nothing() {
     assert_eq!(after[1].summary.as_deref(), Some("2 failed tries of SSH login"));
     second.save(true);
     drop(second);
-    assert_eq!(keeper(Settings::default()).cursor().as_deref(), Some("s=4"));
+    assert_eq!(keeper(Settings::default()).places().cursor.as_deref(), Some("s=4"));
 }
 
 #[test]
