@@ -1212,3 +1212,42 @@ for (const [name, options] of [
     });
   });
 }
+
+test("logins: who is in, the last logins by day, failed tries by source; in both languages, on a phone, without the table", async () => {
+  const login = (time, user, address, evidence, change = {}) =>
+    ({ ...event(), time, gate: "login", kind: "login.accepted", outcome: "accepted", severity: "notice", subject: "sshd", actor: { user, address }, evidence: { login: { service: "sshd", ...evidence } }, ...change });
+  const failed = (address, tries, users) =>
+    login("2026-11-30T09:00:00Z", undefined, address, { tries, users }, { kind: "login.failed", outcome: "denied", summary: `${tries} failed tries of SSH login` });
+  const accepted = [
+    login("2026-11-30T09:04:46Z", MARKUP, "203.0.113.7", { method: "publickey", country: "DE", new: ["country", "key"], key: { algorithm: "ED25519", fingerprint: "SHA256:k", comment: `laptop${HIDDEN}` } }, { severity: "warning" }),
+    login("2026-11-29T09:04:46Z", "bob", undefined, {}),
+  ];
+  const session = { user: MARKUP, service: "sshd", address: "203.0.113.7", since: "2026-11-30T09:04:46Z", method: "publickey", key: "SHA256:k", terminal: "pts/0" };
+  const routes = {
+    "GET /api/logins": { reading: true, sessions: [session], trying: [{ address: "203.0.113.9", tries: 5 }] },
+    "GET /api/events": (url) => ({ events: url.searchParams.get("kind") === "login.accepted" ? accepted : [failed("203.0.113.9", 10_000, [{ user: `root${MARKUP}`, tries: 9000 }]), failed("203.0.113.8", 1, [])], next: null, searched_to: null }),
+    [`GET /api/events/${accepted[0].id}`]: accepted[0],
+  };
+  await withPage(routes, { viewport: { width: 390, height: 844 } }, async (page, api) => {
+    await page.goto(`${api.address}/logins`);
+    const text = (selector) => page.locator(selector).allInnerTexts();
+    await page.locator(".login-day").nth(1).waitFor();
+    const days = await text(".login-day");
+    assert.equal(days.length, 2);
+    for (const part of ["09:04", MARKUP.slice(0, 30), "203.0.113.7", "DE · key · laptop\\u{202e}", "new country", "new key"]) assert.ok(days[0].includes(part), days[0]);
+    assert.ok(days[1].includes("bob") && days[1].includes("Console"), days[1]);
+    assert.equal(await page.locator(".login-line .odd").count(), 1);
+    const [sessions, sources] = await text("table");
+    for (const part of [MARKUP, "203.0.113.7", "pts/0"]) assert.ok(sessions.includes(part), sessions);
+    for (const part of ["203.0.113.9", "10,005", `root${MARKUP.slice(0, 30)}`, "(9,000)", "continuing"]) assert.ok(sources.includes(part), sources);
+    assert.ok(sources.indexOf("203.0.113.9") < sources.indexOf("203.0.113.8"), sources);
+    await page.locator(".login-line a").first().click();
+    await page.waitForURL(`**/events/${accepted[0].id}`);
+    await page.getByText("ED25519 SHA256:k").waitFor();
+    api.routes["GET /api/logins"] = { reading: false, sessions: [], trying: [] };
+    api.routes["GET /api/events"] = { events: [], next: null, searched_to: null };
+    await page.evaluate(() => localStorage.setItem("monban.language", "ja"));
+    await page.goto(`${api.address}/logins`);
+    for (const part of ["ログインの監視は無効です", "ログインはまだありません。", "失敗した試行はまだありません。"]) await page.getByText(part).waitFor();
+  });
+});
