@@ -50,6 +50,12 @@ impl Gate {
             machine.copy(&packaging.join(unit), &format!("/etc/systemd/system/{unit}"));
         }
         let slack = machine.in_network(Receiver::start);
+        // journald drops the lines of a unit beyond 10,000 in 30 s
+        machine.shell(
+            "mkdir -p /run/systemd/journald.conf.d
+             printf '[Journal]\\nRateLimitIntervalSec=0\\n' >/run/systemd/journald.conf.d/test.conf
+             systemctl restart systemd-journald",
+        );
         machine.shell(
             "useradd --system --home-dir /var/lib/monban --shell /usr/sbin/nologin monban
              install -d -m 750 -o root -g monban /etc/monban
@@ -177,6 +183,7 @@ from 192.0.2.9 port 1 ssh2'; logger -t sshd 'Failed password for root from 192.0
     let failed = gate.wait_for("login.failed", 1).remove(0);
     assert_eq!(fact(&failed, "tries"), Some(FactValue::Number(6)), "{failed:#?}");
     assert_eq!(failed.actor.clone().unwrap().address, Some([127, 0, 0, 1].into()));
+    ten_thousand_tries(&gate);
     // su and sudo
     let script = "echo wonder | sudo -S -p '' id -un; echo builder | su - bob -c 'id -un'";
     assert!(gate.ssh("", &["alice@127.0.0.1", script]).status.success());
@@ -198,6 +205,26 @@ from 192.0.2.9 port 1 ssh2'; logger -t sshd 'Failed password for root from 192.0
     gate.machine.shell("systemctl kill --signal=KILL monban-warden.service");
     assert!(gate.ssh("", &["alice@127.0.0.1", "id -un"]).status.success());
     gate.wait_for("login.accepted", 5);
+}
+
+/// Writes 10,000 lines of failed tries as sshd-session would: root runs a program at a path of sshd's on other systems.
+fn ten_thousand_tries(gate: &Gate) {
+    let before = gate.events("login.failed").len();
+    gate.machine.shell(
+        "install -D /usr/bin/logger /usr/libexec/openssh/sshd-session
+         seq 10000 | sed 's/.*/Failed password for root from 203.0.113.9 port & ssh2/' >/root/tries
+         /usr/libexec/openssh/sshd-session -t sshd-session -p auth.info -f /root/tries",
+    );
+    let burst = gate.wait_for("login.failed", before + 1).pop().unwrap();
+    assert_eq!(fact(&burst, "tries"), Some(FactValue::Number(10_000)), "{burst:#?}");
+    let about = |request: &testkit::receiver::Request| {
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        text.contains("203.0.113.9").then_some(text)
+    };
+    let messages = || -> Vec<String> { gate.slack.requests().iter().filter_map(about).collect() };
+    wait_until("Slack", PATIENCE, || !messages().is_empty());
+    assert!(messages()[0].contains("10000 failed tries of SSH login"), "{:?}", messages());
+    assert_eq!(messages().len(), 1, "{:?}", messages());
 }
 
 #[test]
