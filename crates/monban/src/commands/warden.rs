@@ -1,5 +1,6 @@
 //! `monban warden`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,10 +35,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let file = arguments.file.clone();
+    let file = std::path::absolute(&arguments.file)?;
     if arguments.check {
         read(&file).map_err(|faults| failure(&faults))?;
-        println!("{}: no faults", file.display());
+        let what = if file.exists() { "no faults" } else { "does not exist, so requests can name nothing" };
+        writeln!(std::io::stdout(), "{}: {what}", file.display())?;
         return Ok(());
     }
     let listener = server::listener_from_stdin().map_err(|error| {

@@ -126,7 +126,8 @@ fn every_verb(release: Release) {
         (&entry["MESSAGE"], &entry["SYSLOG_IDENTIFIER"], &entry["_UID"]),
         (&"one".into(), &"sshd".into(), &"0".into())
     );
-    assert_eq!(message(&first)["MESSAGE"], "two");
+    let last = message(&first);
+    assert_eq!(last["MESSAGE"], "two");
     let cursor = entry["__CURSOR"].as_str().unwrap().to_owned();
     assert_eq!(
         message(&lines(warden.follow_journal(&JournalStart::Cursor(cursor)).unwrap()))["MESSAGE"],
@@ -138,9 +139,15 @@ fn every_verb(release: Release) {
         (message(&since)["MESSAGE"].clone(), message(&since)["MESSAGE"].clone()),
         ("one".into(), "two".into())
     );
-    drop((first, since));
-    // an entry more, because this test's threads close their pipes only at the next line
+    // a daemon that starts again asks for what follows the last entry
+    let last = JournalStart::Cursor(last["__CURSOR"].as_str().unwrap().to_owned());
+    let further = lines(warden.follow_journal(&last).unwrap());
+    assert_eq!(refusal(warden.follow_journal(&JournalStart::Now)).code, Code::Busy, "four follow it");
     machine.shell("logger -t sshd three");
+    assert_eq!(message(&further)["MESSAGE"], "three");
+    drop((first, since, further));
+    // an entry more, because this test's threads close their pipes only at the next line
+    machine.shell("logger -t sshd four");
     wait_until("journalctl to end with its reader", START_DEADLINE, || {
         !machine.run(["pgrep", "-x", "journalctl"]).status.success()
     });
