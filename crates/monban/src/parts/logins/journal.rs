@@ -31,6 +31,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// Follows the journal until `stop`.
 pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
+    keeper.begin_journal();
     let mut fruitless = 0;
     loop {
         let read = async {
@@ -59,7 +60,7 @@ pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
     }
 }
 
-/// Returns where to begin. The first start reads no old logins.
+/// Returns where to begin: after the last entry, or at its time, or that of the first start.
 fn start(places: &Places, fruitless: u32) -> JournalStart {
     match (&places.cursor, places.time) {
         (Some(cursor), _) if fruitless < FRUITLESS => JournalStart::Cursor(cursor.clone()),

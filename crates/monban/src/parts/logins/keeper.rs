@@ -119,6 +119,14 @@ impl Keeper {
         self.kept().places.clone()
     }
 
+    /// Notes where the journal begins for monban: at the first start, with entries from now on.
+    pub fn begin_journal(&self) {
+        let now = self.now();
+        let mut kept = self.kept();
+        kept.places.time.get_or_insert(now);
+        kept.fed = true;
+    }
+
     /// Returns the place in a log file.
     pub fn place(&self, path: &std::path::Path) -> Option<Place> {
         self.kept().places.files.get(path).copied()

@@ -120,6 +120,21 @@ fn a_comment_of_a_key_is_in_its_event_and_a_ban_in_its_set() {
 }
 
 #[test]
+fn the_journal_begins_at_the_first_start_even_if_no_entry_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (events, clock) = (Arc::new(Events::default()), clock());
+    let begun = |settings| {
+        let keeper = Keeper::new(tools(folder.path(), &events, &clock), settings, None);
+        keeper.begin_journal();
+        keeper.save(true);
+        keeper.places().time
+    };
+    let first = begun(Settings::default());
+    clock.advance(std::time::Duration::from_secs(3600));
+    assert_eq!(begun(Settings::default()), first);
+}
+
+#[test]
 fn a_source_that_cannot_be_read_is_a_finding_until_it_can() {
     let folder = tempfile::tempdir().unwrap();
     let (keeper, _) = keeper(folder.path());
