@@ -89,6 +89,7 @@ screenshots: web
 	@$(call install,$(PICTURE_PACKAGES))
 	cargo build -p monban
 	cargo run -q -p testkit --bin screenshots
+	node web/tests/browser/pictures.mjs
 
 install-run-deps:
 	@$(call install,$(RUN_PACKAGES))
