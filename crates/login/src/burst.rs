@@ -86,7 +86,7 @@ pub struct Try<'a> {
     /// The method, or the forged line.
     pub example: Option<&'a str>,
     /// The reason for not believing a forged line.
-    pub doubt: Option<&'static str>,
+    pub doubt: Option<&'a str>,
 }
 
 type Key = (Service, From);
@@ -146,7 +146,7 @@ impl Bursts {
             users: BTreeMap::new(),
             other_users: 0,
             example: tried.example.map(crate::claim::text),
-            doubt: tried.doubt.map(str::to_owned),
+            doubt: tried.doubt.map(crate::claim::text),
             sources: 0,
             banned: false,
         });

@@ -199,7 +199,11 @@ impl Observer {
             Verdict::Nothing => {}
             Verdict::Believed(service, claim) => self.believe(service, claim, line),
             Verdict::Forged(service, _, doubt) => {
-                self.forged(service, entry.uid, entry.time, &entry.message, doubt);
+                let doubt = match &*entry.exe {
+                    "" => doubt.as_str().to_owned(),
+                    exe => format!("{}: {exe}", doubt.as_str()),
+                };
+                self.forged(service, entry.uid, entry.time, &entry.message, &doubt);
             }
         }
         self.end_bursts(entry.time);
@@ -224,7 +228,7 @@ impl Observer {
         };
         if uid != 0 && name != Some(&*report.user) {
             let line = format!("the hook reports a login of {}", report.user);
-            self.forged(service, Some(uid), now, &line, Doubt::User);
+            self.forged(service, Some(uid), now, &line, Doubt::User.as_str());
             return;
         }
         let source = report.source();
@@ -256,7 +260,7 @@ impl Observer {
             }
             if !pending.certain && !self.recent.may_tell_uncertain(now) {
                 let line = format!("the hook reports too many logins, such as of {}", pending.user);
-                self.forged(pending.service, None, now, &line, Doubt::User);
+                self.forged(pending.service, None, now, &line, Doubt::User.as_str());
                 continue;
             }
             let Pending { time, service, user, source, pid, terminal, certain } = pending;
@@ -389,11 +393,11 @@ impl Observer {
         }
     }
 
-    fn forged(&mut self, service: Service, uid: Option<u32>, time: Timestamp, line: &str, doubt: Doubt) {
+    fn forged(&mut self, service: Service, uid: Option<u32>, time: Timestamp, line: &str, doubt: &str) {
         let lately = time.as_micros().saturating_sub(self.state.forged_last.as_micros()) < FORGED_FOR;
         self.state.forged = if lately { self.state.forged.saturating_add(1) } else { 1 };
         self.state.forged_last = self.state.forged_last.max(time);
-        let (from, doubt) = (From::Forger(uid), Some(doubt.as_str()));
+        let (from, doubt) = (From::Forger(uid), Some(doubt));
         self.bursts.count(Try { service, from, time, user: "", example: Some(line), doubt });
     }
 

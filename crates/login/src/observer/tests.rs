@@ -196,7 +196,7 @@ fn h8_three_forgeries_and_three_true_lines() {
     );
     let Login { line: example, uid, reason, .. } = &reports[4].evidence;
     assert_eq!((example.as_deref(), *uid), (Some(line), Some(1000)));
-    assert_eq!(reason.as_deref(), Some("another program wrote it"));
+    assert_eq!(reason.as_deref(), Some("another program wrote it: /usr/bin/logger"));
     assert_eq!(observer.sessions().len(), 2);
     let finding = &observer.findings(None, at(200))[0];
     assert_eq!((finding.code(), &finding.evidence["lines"]), ("logins.forged", &3.into()));
