@@ -24,7 +24,7 @@ pub struct User {
 /// # Errors
 /// If /etc/passwd cannot be read.
 pub fn user(name: &str) -> io::Result<Option<User>> {
-    Ok(find_user(&read("/etc/passwd")?, name))
+    Ok(find_user(&read(Path::new("/etc/passwd"))?, name))
 }
 
 /// Returns the number of the group of this name.
@@ -32,11 +32,11 @@ pub fn user(name: &str) -> io::Result<Option<User>> {
 /// # Errors
 /// If /etc/group cannot be read.
 pub fn group(name: &str) -> io::Result<Option<u32>> {
-    Ok(find_group(&read("/etc/group")?, name))
+    Ok(find_group(&read(Path::new("/etc/group"))?, name))
 }
 
-fn read(path: &str) -> io::Result<String> {
-    let bytes = files::regular_file::read(Path::new(path), MAX_ACCOUNTS_BYTES)?;
+fn read(path: &Path) -> io::Result<String> {
+    let bytes = files::regular_file::read(path, MAX_ACCOUNTS_BYTES)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -74,5 +74,15 @@ mod tests {
         assert_eq!(find_group("root:x:0:\nadm:x:4:syslog,alice\n", "adm"), Some(4));
         assert_eq!(user("root").unwrap().map(|user| user.uid), Some(0));
         assert_eq!(group("root").unwrap(), Some(0));
+    }
+
+    #[test]
+    fn accounts_past_the_limit_do_not_exist() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let many = "user:x:1:1::/:\n".repeat(MAX_ACCOUNTS_BYTES as usize / 15 + 1);
+        std::fs::write(file.path(), format!("first:x:2:2::/:\n{many}last:x:3:3::/:\n")).unwrap();
+        let passwd = read(file.path()).unwrap();
+        assert_eq!(passwd.len() as u64, MAX_ACCOUNTS_BYTES);
+        assert!(find_user(&passwd, "first").is_some() && find_user(&passwd, "last").is_none());
     }
 }

@@ -273,11 +273,14 @@ mod tests {
             .into(),
             units: [
                 ("option".to_owned(), "--all.service".to_owned()),
+                ("x".repeat(MAX_NAME_BYTES + 1), "nginx.service".to_owned()),
+                ("y".repeat(MAX_NAME_BYTES), "nginx.service".to_owned()),
                 ("bare".to_owned(), "nginx".to_owned()),
                 ("good".to_owned(), "openvpn-server@server.service".to_owned()),
             ]
             .into(),
         };
+        let long = format!("units.{}", "x".repeat(MAX_NAME_BYTES + 1));
         let mut keys: Vec<String> = settings.check().iter().map(|fault| fault.key.to_string()).collect();
         keys.sort_unstable();
         let expected = [
@@ -293,6 +296,7 @@ mod tests {
             "logs.relative",
             "units.bare",
             "units.option",
+            &long,
             "user",
         ];
         assert_eq!(keys, expected);

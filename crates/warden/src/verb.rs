@@ -151,3 +151,47 @@ impl<V: Verb> AnyVerb for Entry<V> {
         Ok(Done { answer: json, descriptor })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verb whose answer is as long as its argument says.
+    struct Long;
+
+    impl Verb for Long {
+        const NAME: &'static str = "long";
+        type Arguments = usize;
+        type Answer = String;
+
+        fn subject(_: &usize) -> &str {
+            "an answer"
+        }
+
+        fn run(length: usize, _: &Context) -> Result<Done<String>, Refusal> {
+            Ok(Done::new("x".repeat(length)))
+        }
+    }
+
+    #[test]
+    fn an_answer_past_its_limit_is_refused() {
+        let context = Context { settings: Settings::default(), work: Arc::default() };
+        let run = |length: usize| {
+            let arguments = RawValue::from_string(length.to_string()).unwrap();
+            Entry::<Long>::new().run(&arguments, &context).map(|done| done.answer.len())
+        };
+        let around = r#"{"done":""}"#.len();
+        assert_eq!(run(MAX_ANSWER_BYTES - around), Ok(MAX_ANSWER_BYTES));
+        assert_eq!(run(MAX_ANSWER_BYTES - around + 1).unwrap_err().code, Code::System);
+    }
+
+    #[test]
+    fn work_of_one_key_is_done_once_at_a_time() {
+        let work = Arc::new(Work::default());
+        let begun = work.begin("run x".to_owned()).unwrap();
+        assert!(work.begin("run x".to_owned()).is_none() && work.begin("run y".to_owned()).is_some());
+        assert!(!work.is_idle());
+        drop(begun);
+        assert!(work.is_idle() && work.begin("run x".to_owned()).is_some());
+    }
+}
