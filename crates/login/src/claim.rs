@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_MESSAGE_BYTES, MAX_TEXT_BYTES, MAX_USER_BYTES};
-use crate::{console, logind, pam, sshd, sudo};
+use crate::limits::{MAX_TEXT_BYTES, MAX_USER_BYTES};
 
 /// A program that lets people in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,22 +135,6 @@ pub enum Step {
     Tried,
     /// `Connection closed by invalid user …`: counts only if no line before did.
     Closed,
-}
-
-impl Claim {
-    /// Returns the claim of a program's message; none for a message without meaning here.
-    pub fn of(service: Service, message: &str) -> Option<Self> {
-        if message.len() > MAX_MESSAGE_BYTES {
-            return None;
-        }
-        match service {
-            Service::Sshd => sshd::claim(message).or_else(|| pam::closed(message, &["sshd"])),
-            Service::Login => console::claim(message).or_else(|| pam::closed(message, &["login"])),
-            Service::Su => sudo::su(message),
-            Service::Sudo => sudo::sudo(message),
-            Service::Logind => logind::claim(message),
-        }
-    }
 }
 
 /// Returns a user name, cut to [`MAX_USER_BYTES`].

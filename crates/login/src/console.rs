@@ -20,6 +20,7 @@ pub(crate) fn claim(message: &str) -> Option<Claim> {
 mod tests {
     use super::*;
     use crate::claim::Service;
+    use crate::message;
 
     #[test]
     fn lines_of_the_console() {
@@ -41,7 +42,7 @@ mod tests {
             ("pam_nologin(login:auth): cannot determine user name", None),
             ("FATAL: bad tty", None),
         ] {
-            assert_eq!(Claim::of(Service::Login, message), expected, "{message}");
+            assert_eq!(message::claim(Service::Login, message), expected, "{message}");
         }
     }
 }

@@ -12,8 +12,9 @@
 //! - [`entry`]: [`entry::Entry`], one entry of the journal as `journalctl -o json` prints it
 //! - [`syslog`]: [`syslog::SyslogLine`], one line of auth.log or /var/log/secure
 //! - [`hook`]: [`hook::HookReport`], a login that `monban login notify` reports
-//! - [`claim`]: [`claim::Claim`], the statement in the message of one line; [`sshd`], [`pam`], [`sudo`], [`console`] and
-//!   [`logind`] read it
+//! - [`claim`]: [`claim::Claim`], the statement in the message of one line
+//! - [`message`]: reads a message by the grammar of its program, with [`sshd`], [`pam`], [`sudo`], [`console`] and
+//!   [`logind`]
 //! - [`trust`]: [`trust::Verdict`], whether a claim is believed
 //! - [`burst`]: failed tries, counted by source and user
 //! - [`session`]: the sessions that are open
@@ -60,6 +61,7 @@ pub mod hook;
 pub mod known;
 pub mod limits;
 pub mod logind;
+pub mod message;
 pub mod observer;
 pub mod pam;
 pub mod report;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod recent;
+mod reporting;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Actor, Outcome, Severity, Timestamp};
+use event::{Outcome, Severity, Timestamp};
 use finding::Finding;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
@@ -19,11 +20,11 @@ use crate::ban::{Ban, BanRule};
 use crate::burst::{Burst, Bursts, From, Try};
 use crate::claim::{Claim, Key, Service, Source, Step};
 use crate::entry::Entry;
-use crate::evidence::{Login, Tried, Via};
+use crate::evidence::{Login, Via};
 use crate::hook::HookReport;
-use crate::known::{New, Seeing, network};
-use crate::limits::MAX_REPORTS;
-use crate::report::Report;
+use crate::known::{New, Seeing};
+use crate::message;
+use crate::report::{Report, actor};
 use crate::session::Session;
 use crate::syslog::SyslogLine;
 use crate::tables;
@@ -32,8 +33,6 @@ use connections::Connections;
 use recent::{Confirmed, Pending, Recent};
 pub use state::State;
 
-/// Tries of a burst from which its event is a warning.
-const MANY_TRIES: u64 = 100;
 /// Time for which forged lines are a finding.
 const FORGED_FOR: i64 = 86_400_000_000;
 /// Time between the line of a login and that of its session.
@@ -212,7 +211,7 @@ impl Observer {
     /// Feeds a line of a log file. `origin` tells it from every other line: the file's identity and the line's place.
     pub fn line(&mut self, line: &SyslogLine, origin: String) {
         self.began(line.time);
-        if let Some(claim) = Claim::of(line.service, line.message) {
+        if let Some(claim) = message::claim(line.service, line.message) {
             let sender = Line { time: line.time, via: Via::File, pid: line.pid, boot: "", origin };
             self.believe(line.service, claim, sender);
         }
@@ -462,48 +461,6 @@ impl Observer {
         new
     }
 
-    fn ended(&mut self, session: Session, line: &Line) {
-        if session.source.is_some_and(|source| self.is_silent(source.address)) {
-            return;
-        }
-        let micros = line.time.as_micros().saturating_sub(session.since.as_micros());
-        let evidence = Login {
-            via: Some(line.via),
-            method: session.method,
-            key: session.key,
-            terminal: session.terminal,
-            seconds: Some(u64::try_from(micros / 1_000_000).unwrap_or(0)),
-            ..self.place(session.service, session.source)
-        };
-        self.report(Report {
-            origin: line.origin.clone(),
-            time: line.time,
-            kind: tables::ENDED.name,
-            outcome: Outcome::Changed,
-            severity: tables::ENDED.severity,
-            actor: actor(Some(session.user), session.source),
-            evidence,
-        });
-    }
-
-    fn elevation(&mut self, service: Service, user: String, evidence: Login, outcome: Outcome, line: Line) {
-        let kind = match (service, outcome) {
-            (Service::Sudo, Outcome::Accepted) => tables::SUDO_ACCEPTED,
-            (Service::Sudo, _) => tables::SUDO_DENIED,
-            (_, Outcome::Accepted) => tables::SU_ACCEPTED,
-            _ => tables::SU_DENIED,
-        };
-        self.report(Report {
-            origin: line.origin,
-            time: line.time,
-            kind: kind.name,
-            outcome,
-            severity: kind.severity,
-            actor: actor(Some(user), None),
-            evidence: Login { via: Some(line.via), ..evidence },
-        });
-    }
-
     /// Reports the bursts that have ended. Looks at most once in a second of the lines' time.
     fn end_bursts(&mut self, now: Timestamp) {
         if now.as_micros().saturating_sub(self.bursts_checked.as_micros()) < 1_000_000 {
@@ -515,57 +472,6 @@ impl Observer {
         }
     }
 
-    fn report_burst(&mut self, burst: Burst) {
-        let address = match burst.from {
-            From::Address(address) => Some(address),
-            _ => None,
-        };
-        let source = address.map(|address| Source { address, port: None });
-        let mut users: Vec<Tried> =
-            burst.users.into_iter().map(|(user, tries)| Tried { user, tries }).collect();
-        users.sort_by(|a, b| (b.tries, &a.user).cmp(&(a.tries, &b.user)));
-        let mut evidence = Login {
-            tries: Some(burst.tries),
-            first: Some(burst.first),
-            last: Some(burst.last),
-            other_users: burst.other_users,
-            sources: burst.sources,
-            banned: burst.banned,
-            ..self.place(burst.service, source)
-        };
-        let name = format!("{} {:?} {}", burst.service.as_str(), burst.from, burst.first.as_micros());
-        let mut report = Report {
-            origin: name,
-            time: burst.last,
-            kind: tables::FAILED.name,
-            outcome: Outcome::Denied,
-            severity: if burst.tries >= MANY_TRIES { Severity::Warning } else { Severity::Notice },
-            actor: actor(None, source),
-            evidence: Login::new(burst.service),
-        };
-        if let From::Forger(uid) = burst.from {
-            (evidence.uid, evidence.line, evidence.reason) = (uid, burst.example, burst.doubt);
-            (report.kind, report.outcome) = (tables::FORGED.name, Outcome::Detected);
-            report.severity = tables::FORGED.severity;
-        } else {
-            if let ([only], 0) = (&users[..], burst.other_users) {
-                report.actor.user = Some(only.user.clone());
-            }
-            (evidence.method, evidence.users) = (burst.example, users);
-        }
-        self.report(Report { evidence, ..report });
-    }
-
-    /// Returns evidence with country and network of a source.
-    fn place(&self, service: Service, source: Option<Source>) -> Login {
-        let address = source.map(|source| source.address);
-        Login {
-            country: address.and_then(|address| self.country(address)),
-            network: address.map(|address| network(address).to_string()),
-            ..Login::new(service)
-        }
-    }
-
     fn country(&self, address: IpAddr) -> Option<String> {
         self.settings.countries.as_ref().and_then(|countries| countries(address))
     }
@@ -573,16 +479,4 @@ impl Observer {
     fn is_silent(&self, address: IpAddr) -> bool {
         self.settings.silent.iter().any(|network| network.contains(&address))
     }
-
-    fn report(&mut self, report: Report) {
-        match self.reports.len() < MAX_REPORTS {
-            true => self.reports.push(report),
-            false => self.lost = self.lost.saturating_add(1),
-        }
-    }
-}
-
-fn actor(user: Option<String>, source: Option<Source>) -> Actor {
-    let port = source.and_then(|source| source.port);
-    Actor { user, address: source.map(|source| source.address), port, ..Actor::default() }
 }

@@ -3,6 +3,7 @@
 use event::redaction::Redactor;
 use event::{Actor, Event, EventError, EventId, EvidenceKind, Gate, Kind, Outcome, Severity, Timestamp};
 
+use crate::claim::Source;
 use crate::evidence::Login;
 use crate::tables;
 
@@ -49,4 +50,10 @@ impl Report {
         event.actor = Some(self.actor).filter(|actor| *actor != Actor::default());
         event.with(self.evidence, redactor, EVIDENCE_BYTES)
     }
+}
+
+/// Returns the actor of a report.
+pub(crate) fn actor(user: Option<String>, source: Option<Source>) -> Actor {
+    let port = source.and_then(|source| source.port);
+    Actor { user, address: source.map(|source| source.address), port, ..Actor::default() }
 }

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::claim::Service;
     use crate::limits::{MAX_MESSAGE_BYTES, MAX_USER_BYTES};
+    use crate::message;
 
     fn source(address: &str, port: u16) -> Option<Source> {
         Some(Source { address: address.parse().unwrap(), port: Some(port) })
@@ -181,7 +182,7 @@ mod tests {
             ("Server listening on 127.0.0.1 port 2222.", None),
             ("Partial publickey for alice from 127.0.0.1 port 1 ssh2", None),
         ] {
-            assert_eq!(Claim::of(Service::Sshd, message), expected, "{message}");
+            assert_eq!(message::claim(Service::Sshd, message), expected, "{message}");
         }
     }
 
@@ -248,7 +249,7 @@ mod tests {
             format!("Failed password for invalid user {name} from 127.0.0.1 port 1 ssh2")
         };
         let around = message(0).len();
-        assert!(Claim::of(Service::Sshd, &message(MAX_MESSAGE_BYTES - around)).is_some());
-        assert_eq!(Claim::of(Service::Sshd, &message(MAX_MESSAGE_BYTES - around + 1)), None);
+        assert!(message::claim(Service::Sshd, &message(MAX_MESSAGE_BYTES - around)).is_some());
+        assert_eq!(message::claim(Service::Sshd, &message(MAX_MESSAGE_BYTES - around + 1)), None);
     }
 }

@@ -51,6 +51,7 @@ fn terminal_of(value: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::claim::Service;
+    use crate::message;
 
     fn elevated(user: &str, target: &str, terminal: Option<&str>, command: Option<&str>) -> Option<Claim> {
         let (terminal, command) = (terminal.map(Into::into), command.map(Into::into));
@@ -75,7 +76,7 @@ mod tests {
             ("pam_unix(su-l:session): session opened for user bob(uid=1001) by alice(uid=1000)", None),
             ("pam_unix(su-l:auth): authentication failure; logname=alice uid=1000 user=bob", None),
         ] {
-            assert_eq!(Claim::of(Service::Su, message), expected, "{message}");
+            assert_eq!(message::claim(Service::Su, message), expected, "{message}");
         }
     }
 
@@ -107,7 +108,7 @@ mod tests {
             ("   alice : unable to resolve host vm: Temporary failure in name resolution", None),
             ("pam_unix(sudo:session): session opened for user root(uid=0) by alice(uid=1000)", None),
         ] {
-            assert_eq!(Claim::of(Service::Sudo, message), expected, "{message}");
+            assert_eq!(message::claim(Service::Sudo, message), expected, "{message}");
         }
     }
 }

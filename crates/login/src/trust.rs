@@ -8,6 +8,7 @@
 
 use crate::claim::{Claim, Service};
 use crate::entry::Entry;
+use crate::message;
 
 /// Executables of OpenSSH on Debian, RHEL, SUSE, Arch and Alpine. journald removes ` (deleted)` after an upgrade.
 const SSHD: &[&str] = &[
@@ -79,7 +80,7 @@ pub fn judge(entry: &Entry) -> Verdict {
     let Some(service) = program.or_else(|| Service::of_identifier(&entry.identifier)) else {
         return Verdict::Nothing;
     };
-    let Some(claim) = Claim::of(service, &entry.message) else { return Verdict::Nothing };
+    let Some(claim) = message::claim(service, &entry.message) else { return Verdict::Nothing };
     let root = entry.uid == Some(0);
     let failed = matches!(claim, Claim::Failed { .. });
     let doubt = match program {

@@ -1,8 +1,9 @@
 use event::redaction::Redactor;
-use event::{Event, Evidence};
+use event::{Actor, Event, Evidence};
 
 use super::*;
 use crate::evidence::Login;
+use crate::limits::MAX_REPORTS;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_796_071_000_000_000 + seconds * 1_000_000)
