@@ -144,13 +144,15 @@ impl Observer {
     pub fn restore(&mut self, mut state: State) {
         state.bound();
         self.bursts.restore(std::mem::take(&mut state.bursts));
+        self.recent.restore(std::mem::take(&mut state.told));
         self.state = state;
     }
 
     /// Returns the state to store. Everything that was fed before is in it, so the caller stores it together with the
     /// place up to which it has read.
     pub fn state(&self) -> State {
-        State { bursts: self.bursts.open().cloned().collect(), ..self.state.clone() }
+        let bursts = self.bursts.open().cloned().collect();
+        State { bursts, told: self.recent.unconfirmed(), ..self.state.clone() }
     }
 
     /// Returns the open sessions, the newest last.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use event::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::claim::{Service, Source};
 use crate::evidence::Via;
@@ -23,8 +24,8 @@ pub(super) struct Pending {
 }
 
 /// A login that became an event.
-#[derive(Clone, Debug)]
-struct Told {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
     time: Timestamp,
     service: Service,
     user: String,
@@ -84,6 +85,17 @@ fn same(one: Parts, two: Parts) -> bool {
 }
 
 impl Recent {
+    /// Returns the logins of the hook's reports that the journal has not reported yet, to store them: the journal may do
+    /// so after a restart.
+    pub(super) fn unconfirmed(&self) -> Vec<Told> {
+        self.told.iter().filter(|told| told.via == Via::Hook && !told.matched).cloned().collect()
+    }
+
+    /// Continues with stored logins.
+    pub(super) fn restore(&mut self, told: Vec<Told>) {
+        self.told.extend(told.into_iter().take(MAX_RECENT));
+    }
+
     /// Returns whether this report of the hook is of a login that became an event.
     pub(super) fn is_told(&self, hook: &Pending) -> bool {
         self.told.iter().rev().any(|told| same(told.parts(), hook.parts()))

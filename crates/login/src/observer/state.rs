@@ -3,6 +3,7 @@
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::recent::Told;
 use crate::ban::Bans;
 use crate::burst::Burst;
 use crate::known::Known;
@@ -23,6 +24,8 @@ pub struct State {
     pub(super) bans: Bans,
     /// Open bursts.
     pub(super) bursts: Vec<Burst>,
+    /// Logins of the hook's reports that the journal has not reported yet.
+    pub(super) told: Vec<Told>,
     /// Time of the first line.
     pub(super) began: Timestamp,
     /// Time of the last login.

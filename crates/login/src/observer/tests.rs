@@ -274,6 +274,14 @@ fn one_login_is_one_event_whoever_reports_it_first() {
     assert_eq!(observer.take_reports(), []);
     let session = observer.sessions().pop().unwrap();
     assert_eq!((session.terminal.as_deref(), session.method.as_deref()), (Some("pts/3"), Some("publickey")));
+    // even after a restart
+    observer.hook(&hook("alice", "203.0.113.7", Some(11)), 0, None, at(40));
+    observer.tick(at(41), false);
+    assert_eq!(kinds(&mut observer), ["login.accepted"]);
+    let mut restarted = Observer::new(Settings::default());
+    restarted.restore(State::parse(&serde_json::to_vec(&observer.state()).unwrap()).unwrap());
+    restarted.journal(&sshd(11, 40, &accepted("alice", "203.0.113.7")));
+    assert_eq!(restarted.take_reports(), []);
     // another process is another login
     observer.journal(&sshd(10, 21, &accepted("alice", "203.0.113.7")));
     assert_eq!(kinds(&mut observer), ["login.accepted"]);

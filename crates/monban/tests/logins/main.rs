@@ -205,6 +205,23 @@ from 192.0.2.9 port 1 ssh2'; logger -t sshd 'Failed password for root from 192.0
     gate.machine.shell("systemctl kill --signal=KILL monban-warden.service");
     assert!(gate.ssh("", &["alice@127.0.0.1", "id -un"]).status.success());
     gate.wait_for("login.accepted", 5);
+    // nor does a journal whose old files are gone, with the entry of the cursor
+    gate.machine.shell("systemctl stop monban");
+    assert!(gate.ssh("", &["alice@127.0.0.1", "id -un"]).status.success());
+    gate.wait_for("login.accepted", 5);
+    gate.machine.shell(
+        "systemctl start monban
+         journalctl --quiet --rotate",
+    );
+    gate.wait_for("login.accepted", 6);
+    gate.machine.shell(
+        "systemctl stop monban
+         journalctl --quiet --rotate
+         journalctl --quiet --vacuum-time=1s
+         systemctl start monban",
+    );
+    assert!(gate.ssh("", &["alice@127.0.0.1", "id -un"]).status.success());
+    gate.wait_for("login.accepted", 7);
 }
 
 /// Writes 10,000 lines of failed tries as sshd-session would: root runs a program at a path of sshd's on other systems.
