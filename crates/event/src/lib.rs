@@ -276,19 +276,25 @@ impl Event {
     /// `certificate`), its `category` ([`Event::category`]) and those of a request's evidence. Of its own facts, it
     /// includes at most [`limits::MAX_FACTS`], and only those that a store can index.
     pub fn all_facts(&self) -> Vec<Fact> {
-        let mut facts: Vec<Fact> =
-            self.facts.iter().filter(|fact| fact.is_plain()).take(limits::MAX_FACTS).cloned().collect();
+        self.facts_named(&|_| true)
+    }
+
+    /// Returns those of [`Event::all_facts`] whose name passes a test.
+    pub fn facts_named(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<Fact> {
+        let own = self.facts.iter().filter(|fact| fact.is_plain()).take(limits::MAX_FACTS);
+        let mut facts: Vec<Fact> = own.filter(|fact| wanted(&fact.name)).cloned().collect();
         if let Some(actor) = &self.actor {
             let known =
                 [("user", &actor.user), ("device", &actor.device), ("certificate", &actor.certificate)];
-            facts.extend(
-                known.into_iter().filter_map(|(name, value)| Some(Fact::text(name, value.as_ref()?))),
-            );
+            let known = known.into_iter().filter(|(name, _)| wanted(name));
+            facts.extend(known.filter_map(|(name, value)| Some(Fact::text(name, value.as_ref()?))));
         }
         if let Evidence::Request(request) = &self.evidence {
-            facts.extend(request.facts(self.outcome));
+            request.add_facts(wanted, &mut facts);
         }
-        facts.extend(self.category().map(|category| Fact::text("category", category)));
+        if wanted("category") {
+            facts.extend(self.category().map(|category| Fact::text("category", category)));
+        }
         facts.sort_unstable();
         facts.dedup();
         facts

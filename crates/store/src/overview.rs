@@ -1,5 +1,6 @@
 //! Counts of events over a time span: the reference definition that every store must agree with.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -175,10 +176,13 @@ pub(crate) fn rules_of(event: &Event) -> Vec<u64> {
 }
 
 /// Returns the path in the form in which it is counted.
-pub(crate) fn path_of(event: &Event) -> Option<String> {
+pub(crate) fn path_of(event: &Event) -> Option<Cow<'_, str>> {
     let path = event.request()?.path();
-    let path = ByteString::from(&path[..path.len().min(MAX_TALLIED_PATH)]).to_string();
-    Some(cut(path, MAX_TALLIED_PATH))
+    let path = &path[..path.len().min(MAX_TALLIED_PATH)];
+    Some(match str::from_utf8(path) {
+        Ok(path) => path.into(),
+        Err(_) => cut(ByteString::from(path).to_string(), MAX_TALLIED_PATH).into(),
+    })
 }
 
 /// Returns the facts of an event in the form in which they are counted; none for a request, which has counters of its
@@ -291,7 +295,7 @@ impl Tally {
             *self.clients.entry(address.to_canonical()).or_default() += 1;
         }
         if let Some(path) = path_of(event) {
-            *self.paths.entry(path).or_default() += 1;
+            *self.paths.entry(path.into_owned()).or_default() += 1;
         }
         if let Some(site) = &event.subject {
             *self.sites.entry(site.clone()).or_default() += 1;

@@ -9,6 +9,7 @@ mod facts;
 mod incidents;
 mod look;
 mod payload;
+mod places;
 mod quota;
 mod schema;
 mod select;
@@ -34,7 +35,7 @@ use crate::limits::{MAX_PAGE, MAX_PAGE_BYTES, QUERY_BUDGET, TEND_GROUPS};
 use crate::overview::{Overview, OverviewQuery};
 use connection::{explain, open_reader, open_writer};
 use look::Look;
-use payload::Unpacker;
+use payload::{Packer, Unpacker};
 use select::{first_id, last_id};
 use write::{REMOVE_BATCH, insert, remove_oldest, remove_oldest_of};
 
@@ -392,12 +393,16 @@ impl EventStore for SqliteStore {
         self.write("ingest", |transaction| {
             let mut new = Vec::with_capacity(records.len());
             let mut quotas = quota::Changes::default();
-            let mut names = facts::Names::default();
+            let mut packer = Packer::default();
+            let mut facts = facts::NewRows::default();
             for record in records {
-                if insert(transaction, record, &mut quotas, &mut names)? {
+                if let Some(bytes) = insert(transaction, record, &mut packer)? {
                     new.push(&record.event);
+                    quotas.add(&record.event, bytes, 1);
+                    facts.add(transaction, &record.event)?;
                 }
             }
+            facts.flush(transaction)?;
             tallies::Deltas::of(new.iter().copied(), 1).apply(transaction)?;
             incidents::add(transaction, new.iter().copied())?;
             quotas.apply(transaction)?;

@@ -144,6 +144,40 @@ impl RequestEvidence {
         ids
     }
 
+    /// Adds the facts whose name passes a test.
+    pub(crate) fn add_facts(&self, wanted: &dyn Fn(&str) -> bool, facts: &mut Vec<Fact>) {
+        let text =
+            |bytes: &[u8]| ByteString::from(&bytes[..bytes.len().min(limits::MAX_FACT_BYTES)]).to_string();
+        if wanted("rule") {
+            facts.extend(self.rule_ids().into_iter().map(|id| Fact::number("rule", id.cast_signed())));
+        }
+        if wanted("tag") {
+            let mut tags: Vec<&String> = self.rules.iter().flat_map(|rule| rule.tags.iter()).collect();
+            tags.sort_unstable();
+            tags.dedup();
+            facts.extend(tags.into_iter().map(|tag| Fact::text("tag", tag)));
+        }
+        if let Some(response) = &self.response
+            && wanted("status")
+        {
+            facts.push(Fact::number("status", response.status.into()));
+        }
+        if wanted("method") {
+            facts.push(Fact::text("method", text(self.method())));
+        }
+        if let Some(host) = self.host()
+            && wanted("host")
+        {
+            facts.push(Fact::text("host", text(host).to_ascii_lowercase()));
+        }
+        if wanted("path") {
+            facts.push(Fact::text("path", text(self.path())));
+        }
+        if wanted("score") {
+            facts.push(Fact::number("score", self.scores.inbound));
+        }
+    }
+
     /// Returns the category of the attack: see [`crate::Event::category`].
     pub(crate) fn category(&self, outcome: Outcome) -> Option<&str> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -186,19 +220,8 @@ impl EvidenceKind for RequestEvidence {
     /// Returns `rule` for each rule that matched, `tag` for each of their tags, `status`, `method`, `host`, `path`
     /// without its query, and `score`.
     fn facts(&self, _: Outcome) -> Vec<Fact> {
-        let text =
-            |bytes: &[u8]| ByteString::from(&bytes[..bytes.len().min(limits::MAX_FACT_BYTES)]).to_string();
-        let mut facts: Vec<Fact> =
-            self.rule_ids().into_iter().map(|id| Fact::number("rule", id.cast_signed())).collect();
-        let mut tags: Vec<&String> = self.rules.iter().flat_map(|rule| rule.tags.iter()).collect();
-        tags.sort_unstable();
-        tags.dedup();
-        facts.extend(tags.into_iter().map(|tag| Fact::text("tag", tag)));
-        facts.extend(self.response.as_ref().map(|response| Fact::number("status", response.status.into())));
-        facts.push(Fact::text("method", text(self.method())));
-        facts.extend(self.host().map(|host| Fact::text("host", text(host).to_ascii_lowercase())));
-        facts.push(Fact::text("path", text(self.path())));
-        facts.push(Fact::number("score", self.scores.inbound));
+        let mut facts = Vec::new();
+        self.add_facts(&|_| true, &mut facts);
         facts
     }
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use event::{Event, Fact, FactValue};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 
 use crate::filter::{Filter, Test, ValuePattern};
 use crate::limits::MOST_FACT_VALUES;
@@ -45,28 +45,53 @@ fn has_rows(name: &str) -> bool {
     !WITHOUT_ROWS.contains(&name)
 }
 
-fn rows_of(event: &Event) -> impl Iterator<Item = (String, Value)> {
-    event.all_facts().into_iter().filter(|fact| has_rows(&fact.name)).map(|Fact { name, value }| {
-        let value = match value {
-            FactValue::Number(number) => Value::Integer(number),
-            FactValue::Text(text) => Value::Text(text),
-        };
-        (name.into_owned(), value)
-    })
+fn rows_of(event: &Event) -> Vec<Fact> {
+    event.facts_named(&has_rows)
 }
 
-/// Adds the rows of an event.
-pub(super) fn insert(
-    transaction: &Transaction<'_>,
-    event: &Event,
-    names: &mut Names,
-) -> rusqlite::Result<()> {
-    let mut insert =
-        transaction.prepare_cached("INSERT OR IGNORE INTO facts (name, value, event) VALUES (?, ?, ?)")?;
-    for (name, value) in rows_of(event) {
-        insert.execute(params![names.id(transaction, &name)?, value, event.id.to_bytes()])?;
+/// The column `value` of a fact.
+struct Column<'a>(&'a FactValue);
+
+impl ToSql for Column<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            FactValue::Number(number) => ValueRef::Integer(*number),
+            FactValue::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
     }
-    Ok(())
+}
+
+/// Rows that are inserted before more of them are collected.
+const MOST_ROWS: usize = 16_384;
+
+/// Rows of events that are inserted together, in the order of the table: rows with the same name and value are on the
+/// same page.
+#[derive(Debug, Default)]
+pub(super) struct NewRows {
+    names: Names,
+    rows: Vec<(i64, FactValue, [u8; 16])>,
+}
+
+impl NewRows {
+    /// Adds the rows of an event.
+    pub fn add(&mut self, transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
+        let id = event.id.to_bytes();
+        for Fact { name, value } in rows_of(event) {
+            self.rows.push((self.names.id(transaction, &name)?, value, id));
+        }
+        if self.rows.len() > MOST_ROWS { self.flush(transaction) } else { Ok(()) }
+    }
+
+    /// Inserts the rows.
+    pub fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.rows.sort_unstable();
+        let mut insert = transaction
+            .prepare_cached("INSERT OR IGNORE INTO facts (name, value, event) VALUES (?, ?, ?)")?;
+        for (name, value, event) in self.rows.drain(..) {
+            insert.execute(params![name, Column(&value), event])?;
+        }
+        Ok(())
+    }
 }
 
 /// Deletes the rows of an event.
@@ -77,8 +102,8 @@ pub(super) fn remove(
 ) -> rusqlite::Result<()> {
     let mut delete =
         transaction.prepare_cached("DELETE FROM facts WHERE name = ? AND value = ? AND event = ?")?;
-    for (name, value) in rows_of(event) {
-        delete.execute(params![names.id(transaction, &name)?, value, event.id.to_bytes()])?;
+    for Fact { name, value } in rows_of(event) {
+        delete.execute(params![names.id(transaction, &name)?, Column(&value), event.id.to_bytes()])?;
     }
     Ok(())
 }

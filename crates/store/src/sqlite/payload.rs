@@ -18,24 +18,35 @@ const HEADER_BYTES: usize = 5;
 /// An event's JSON in the form in which it is stored.
 pub(super) enum Payload<'a> {
     Plain(&'a str),
-    Packed(Vec<u8>),
+    Packed(&'a [u8]),
 }
 
-impl<'a> Payload<'a> {
-    pub fn of(json: &'a str) -> Self {
-        let Ok(length) = u32::try_from(json.len()) else { return Self::Plain(json) };
-        let mut packed = vec![0; HEADER_BYTES + get_maximum_output_size(json.len())];
-        packed[0] = FORM_1;
-        packed[1..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
-        match compress_into_with_dict(json.as_bytes(), &mut packed[HEADER_BYTES..], DICTIONARY_1) {
+/// Compresses payloads. Keeps its memory for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Packer(Vec<u8>);
+
+impl Packer {
+    pub fn pack<'a>(&'a mut self, json: &'a str) -> Payload<'a> {
+        let Ok(length) = u32::try_from(json.len()) else { return Payload::Plain(json) };
+        let most = HEADER_BYTES + get_maximum_output_size(json.len());
+        if self.0.capacity() > KEPT_BYTES.max(most) {
+            self.0 = Vec::new();
+        }
+        if self.0.len() < most {
+            self.0.resize(most, 0);
+        }
+        self.0[0] = FORM_1;
+        self.0[1..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
+        match compress_into_with_dict(json.as_bytes(), &mut self.0[HEADER_BYTES..], DICTIONARY_1) {
             Ok(bytes) if HEADER_BYTES + bytes < json.len() => {
-                packed.truncate(HEADER_BYTES + bytes);
-                Self::Packed(packed)
+                Payload::Packed(&self.0[..HEADER_BYTES + bytes])
             }
-            _ => Self::Plain(json),
+            _ => Payload::Plain(json),
         }
     }
+}
 
+impl Payload<'_> {
     /// Returns the bytes that it takes in the store.
     pub fn bytes(&self) -> usize {
         match self {
@@ -118,6 +129,10 @@ mod tests {
         Unpacker::default().json(value).unwrap().to_owned()
     }
 
+    fn bytes(json: &str) -> usize {
+        Packer::default().pack(json).bytes()
+    }
+
     #[test]
     fn payloads_give_their_json_back() {
         let long = format!("{{\"a\":\"{}\"}}", "門番<script>".repeat(20_000));
@@ -125,23 +140,20 @@ mod tests {
         let noise: String =
             (0..2000_u64).map(|n| char::from(32 + ((n * n * 2_654_435_761) >> 7) as u8 % 90)).collect();
         for json in [samples::event(3).to_json(), String::new(), "{}".to_owned(), long.clone(), noise] {
-            assert_eq!(back(&Payload::of(&json)), json);
+            assert_eq!(back(&Packer::default().pack(&json)), json);
         }
-        assert!(matches!(Payload::of("{}"), Payload::Plain(_)));
-        assert!(Payload::of(&long).bytes() < long.len() / 50);
+        assert!(matches!(Packer::default().pack("{}"), Payload::Plain(_)));
+        assert!(bytes(&long) < long.len() / 50);
         let json = samples::event(3).to_json();
-        assert!(
-            Payload::of(&json).bytes() < json.len() * 3 / 5,
-            "{} of {}",
-            Payload::of(&json).bytes(),
-            json.len()
-        );
+        assert!(bytes(&json) < json.len() * 3 / 5, "{} of {}", bytes(&json), json.len());
     }
 
     #[test]
     fn damaged_payloads_are_errors() {
         let json = samples::event(3).to_json();
-        let Payload::Packed(packed) = Payload::of(&json) else { panic!() };
+        let mut packer = Packer::default();
+        let Payload::Packed(packed) = packer.pack(&json) else { panic!() };
+        let packed = packed.to_vec();
         let mut unpacker = Unpacker::default();
         for length in 0..packed.len() {
             assert!(unpacker.json(ValueRef::Blob(&packed[..length])).is_err(), "{length}");

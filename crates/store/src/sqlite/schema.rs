@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The version of the tables, stored as `PRAGMA user_version`.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 /// `events` is narrow and sorted by identifier, and thus by time, so that filters scan little and pages need no
 /// sorting. `payloads` holds the JSON in the order of the journal. `seq` is the end of the record in the journal
@@ -55,15 +55,22 @@ const TABLES: &str = "
         last INTEGER NOT NULL
     );
     CREATE INDEX text_groups_by_last ON text_groups (last);
+    -- see places.rs
+    CREATE TABLE places (
+        id INTEGER PRIMARY KEY,
+        gate TEXT NOT NULL,
+        subject NOT NULL,           -- text; x'' for events without one
+        events INTEGER NOT NULL,
+        UNIQUE (gate, subject)
+    );
     -- see tallies.rs
     CREATE TABLE tallies (
         counter INTEGER NOT NULL,
         period INTEGER NOT NULL,    -- hours or days since 1970
-        gate TEXT NOT NULL,
-        subject NOT NULL,           -- text; x'' for events without one
+        place INTEGER NOT NULL,     -- places.id
         key NOT NULL,
         count INTEGER NOT NULL,
-        PRIMARY KEY (counter, period, gate, subject, key)
+        PRIMARY KEY (counter, period, place, key)
     ) WITHOUT ROWID;
     CREATE TABLE rule_messages (
         rule INTEGER PRIMARY KEY,

@@ -394,7 +394,10 @@ fn what_retention_deletes_leaves_no_trace() {
     assert_eq!(pages(&store, &filter, 100).0, (950..960).rev().collect::<Vec<_>>());
     store.retain(&keep(0), at(2000)).unwrap();
     assert_eq!((rows("text_groups"), rows("text_index")), (0, 0));
-    assert_eq!((rows("events"), rows("payloads"), rows("facts"), rows("tallies")), (0, 0, 0, 0));
+    assert_eq!(
+        (rows("events"), rows("payloads"), rows("facts"), rows("tallies"), rows("places")),
+        (0, 0, 0, 0, 0)
+    );
     assert_eq!(store.read("test", text_index::missing).unwrap(), 0);
     ingest(&store, 3000..3016).unwrap();
     while store.tend().unwrap() > 0 {}

@@ -3,7 +3,7 @@
 use event::{Event, Evidence, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::payload::{Payload, Unpacker, payload_bytes};
+use super::payload::{Packer, Unpacker, payload_bytes};
 use super::quota::{self, Client};
 use super::select::last_id;
 use super::{add_to_number, facts, incidents, read_event, tallies, text_index, time_of};
@@ -13,13 +13,12 @@ use crate::journal::Record;
 /// Events that retention deletes in one transaction.
 pub(super) const REMOVE_BATCH: u64 = 500;
 
-/// Stores an event and adds its size to `quotas`. Returns whether the event is new.
+/// Stores an event. Returns the bytes of its payload; none if the event is not new.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     record: &Record,
-    quotas: &mut quota::Changes,
-    names: &mut facts::Names,
-) -> rusqlite::Result<bool> {
+    packer: &mut Packer,
+) -> rusqlite::Result<Option<usize>> {
     let event = &record.event;
     let id = event.id.to_bytes();
     let seq = record.end.to_i64();
@@ -38,16 +37,15 @@ pub(super) fn insert(
         event.severity.number(),
     ])?;
     if new == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let json = event.to_json();
-    let payload = Payload::of(&json);
-    quotas.add(event, payload.bytes(), 1);
+    let payload = packer.pack(&json);
+    let bytes = payload.bytes();
     transaction
         .prepare_cached("INSERT OR REPLACE INTO payloads (seq, json) VALUES (?, ?)")?
         .execute(params![seq, payload])?;
-    facts::insert(transaction, event, names)?;
-    Ok(true)
+    Ok(Some(bytes))
 }
 
 /// Deletes up to `limit` of the oldest events, only those before the time `before`. Returns the number of deleted
