@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use event::Event;
 use store::sqlite::BUSY_TIMEOUT;
-use store::{Accepted, Ingester, Intake, IntakeError, Journal, JournalError, JournalOptions, SqliteStore};
+use store::{
+    Accepted, EventStore, Ingester, Intake, IntakeError, Journal, JournalError, JournalOptions, SqliteStore,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::Config;
@@ -68,16 +70,15 @@ impl Destination {
         data_folder::prepare(&config.host.data_dir)?;
         let store = SqliteStore::open(&store::database_path(&config.host.data_dir), BUSY_TIMEOUT)
             .map_err(|error| in_data_dir(&error))?;
-        let after_segment = store.stored_checkpoint().map_err(|error| in_data_dir(&error))?.segment;
+        let after_segment = store.checkpoint().map_err(|error| in_data_dir(&error))?.segment;
         let options = JournalOptions { after_segment, ..JournalOptions::default() };
         match Journal::open(&store::journal_folder(&config.host.data_dir), options) {
             Ok(journal) => {
                 let journal = Arc::new(journal);
-                let reading = SqliteStore::open_read_only(store.path(), BUSY_TIMEOUT);
-                let reading = reading.map_err(|error| in_data_dir(&error))?;
-                let intake = Box::new(Intake::new(Arc::clone(&journal), reading));
+                let store = Arc::new(store);
+                let intake = Box::new(Intake::new(Arc::clone(&journal), Arc::<SqliteStore>::clone(&store)));
                 let ingester =
-                    Ingester::start(journal, Arc::new(store), config.host.retention.for_store(), |notice| {
+                    Ingester::start(journal, store, config.host.retention.for_store(), |notice| {
                         use store::IngestNotice::{Damaged, Failing, Recovered, StartedOver};
                         if matches!(notice, Damaged(_) | Failing(_) | Recovered | StartedOver { .. }) {
                             eprintln_notice(&notice);

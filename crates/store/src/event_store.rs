@@ -88,6 +88,19 @@ pub trait EventStore: EventQuery {
     /// See [`StoreError`].
     fn checkpoint(&self) -> Result<Position, StoreError>;
 
+    /// Returns for each identifier, in order, whether an event with it is stored.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, StoreError>;
+
+    /// Returns whether an event with the node and origin of this derived identifier is stored within these times. May
+    /// scan all events of that period.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn has_same_origin(&self, id: EventId, since: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
+
     /// Returns once everything ingested survives a power cut.
     ///
     /// # Errors

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use event::{Event, EventId, Timestamp};
 
-use crate::event_store::StoreError;
+use crate::event_store::{EventStore, StoreError};
 use crate::journal::{Journal, JournalError};
 use crate::limits::{MAX_LAG_BYTES, RECENT_IDS};
-use crate::sqlite::SqliteStore;
 
 /// The time for which [`Intake::wait_for_room`] waits for a store that makes no progress.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -50,7 +49,7 @@ pub enum IntakeError {
 /// Accepts events from other sensors. Threads can share it.
 pub struct Intake {
     journal: Arc<Journal>,
-    store: SqliteStore,
+    store: Arc<dyn EventStore>,
     recent: Mutex<Recent>,
 }
 
@@ -75,7 +74,7 @@ impl Recent {
 
 impl Intake {
     /// Returns an intake that writes into `journal` and only reads `store`, which is behind it.
-    pub fn new(journal: Arc<Journal>, store: SqliteStore) -> Self {
+    pub fn new(journal: Arc<Journal>, store: Arc<dyn EventStore>) -> Self {
         Self { journal, store, recent: Mutex::default() }
     }
 
@@ -170,7 +169,7 @@ impl Intake {
         let mut progress = None;
         let mut since = Instant::now();
         loop {
-            let Ok(checkpoint) = self.store.stored_checkpoint() else { return };
+            let Ok(checkpoint) = self.store.checkpoint() else { return };
             let end = self.journal.health().end;
             let segments = end.segment.saturating_sub(checkpoint.segment);
             if segments <= MAX_LAG_BYTES / crate::limits::SEGMENT_BYTES {
@@ -198,7 +197,7 @@ impl Intake {
 mod tests {
     use super::*;
     use crate::journal::JournalOptions;
-    use crate::sqlite::BUSY_TIMEOUT;
+    use crate::memory::MemoryStore;
     use crate::{EventQuery, Filter, Ingest, samples};
 
     fn events(numbers: std::ops::Range<u64>) -> Vec<Event> {
@@ -208,11 +207,10 @@ mod tests {
     #[test]
     fn the_same_event_is_known_before_and_after_it_is_in_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::database_path(folder.path());
-        let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
+        let store = Arc::new(MemoryStore::default());
         let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
         let journal = Arc::new(journal.unwrap());
-        let reading = || SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+        let reading = || Arc::<MemoryStore>::clone(&store);
         let intake = Intake::new(Arc::clone(&journal), reading());
         let count = |accepted: Vec<Accepted>, which| accepted.iter().filter(|one| **one == which).count();
         let mut twice = events(0..10);
@@ -221,7 +219,7 @@ mod tests {
         assert_eq!(accepted[..10], [Accepted::New; 10]);
         assert_eq!(accepted[10..], [[Accepted::Known; 5].as_slice(), &[Accepted::New; 2]].concat());
         assert_eq!(count(intake.accept(events(0..12), false).unwrap(), Accepted::Known), 12);
-        let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
+        let mut ingest = Ingest::new(journal.folder(), Arc::<MemoryStore>::clone(&store)).unwrap();
         ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
         // No identifier is recent, as after a restart.
         let intake = Intake::new(Arc::clone(&journal), reading());
@@ -235,8 +233,7 @@ mod tests {
     #[test]
     fn an_event_is_known_by_its_alias() {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::database_path(folder.path());
-        let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
+        let store = Arc::new(MemoryStore::default());
         let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
         let journal = Arc::new(journal.unwrap());
         let at = |origin: &str, milliseconds: i64| {
@@ -248,12 +245,11 @@ mod tests {
             Alias::SameOrigin(Timestamp::from_micros(micros - 10_000), Timestamp::from_micros(micros))
         };
         let taken = [at("a", 0), at("b", 0)];
-        let intake =
-            Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
+        let reading = || Arc::<MemoryStore>::clone(&store);
+        let intake = Intake::new(Arc::clone(&journal), reading());
         intake.accept(taken.to_vec(), false).unwrap();
-        let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
-        let again =
-            Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
+        let mut ingest = Ingest::new(journal.folder(), Arc::<MemoryStore>::clone(&store)).unwrap();
+        let again = Intake::new(Arc::clone(&journal), reading());
         for (round, intake) in (1..).zip([&intake, &again]) {
             // These events have another time or another origin.
             let (late, far, other) = (at("a", 5), at("a", 11 * round), at(&format!("c{round}"), 5));
@@ -278,12 +274,9 @@ mod tests {
     fn f22_a_known_event_is_durable_as_well() {
         // A durable batch of known events waits for the disk: afterwards everything in the journal is synced.
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::database_path(folder.path());
-        drop(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
         let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
         let journal = Arc::new(journal.unwrap());
-        let store = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
-        let intake = Intake::new(Arc::clone(&journal), store);
+        let intake = Intake::new(Arc::clone(&journal), Arc::new(MemoryStore::default()));
         intake.accept(events(0..3), false).unwrap();
         assert!(journal.synced() < journal.health().end);
         assert_eq!(intake.accept(events(0..3), true).unwrap(), [Accepted::Known; 3]);

@@ -58,6 +58,8 @@ pub mod intake;
 pub mod journal;
 pub mod limits;
 pub mod logs;
+#[cfg(test)]
+mod memory;
 mod newest;
 pub mod overview;
 pub mod reader;

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use event::{Event, EventId};
 
-use crate::event_store::{Counted, EventQuery, Page, Query, Stats, StoreError};
+use crate::event_store::{Counted, EventQuery, EventStore, Page, Query, Stats, StoreError};
 use crate::filter::Filter;
 use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{JournalReader, Position, Record, Step};
@@ -20,13 +20,15 @@ use crate::overview::{Overview, OverviewQuery, Tally};
 use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
 use crate::{database_path, journal_folder};
 
+/// Opens a store for reading; none if it does not exist yet.
+pub type OpenStore = dyn Fn() -> Result<Option<Arc<dyn EventStore>>, StoreError> + Send + Sync;
+
 /// Reads the events of a data folder. Takes no lock and changes nothing.
-#[derive(Debug)]
 pub struct EventReader {
     journal: PathBuf,
-    database: PathBuf,
+    open: Box<OpenStore>,
     /// The store; none until it exists.
-    store: Mutex<Option<std::sync::Arc<SqliteStore>>>,
+    store: Mutex<Option<Arc<dyn EventStore>>>,
 }
 
 impl EventReader {
@@ -42,21 +44,36 @@ impl EventReader {
 
     /// Returns a reader that opens the store on first use. Otherwise like [`EventReader::open`].
     pub fn open_later(data_dir: &Path) -> Self {
-        Self { journal: journal_folder(data_dir), database: database_path(data_dir), store: Mutex::default() }
+        let database = database_path(data_dir);
+        let open = move || {
+            let opened = is_there(&database).then(|| SqliteStore::open_read_only(&database, BUSY_TIMEOUT));
+            Ok(opened.transpose()?.map(|store| Arc::new(store) as Arc<dyn EventStore>))
+        };
+        Self::over(journal_folder(data_dir), Box::new(open))
     }
 
-    fn store(&self) -> Result<Option<std::sync::Arc<SqliteStore>>, StoreError> {
-        let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The daemon is just creating a file that is still empty.
-        let exists = std::fs::metadata(&self.database).is_ok_and(|metadata| metadata.len() > 0);
-        if store.is_none() && exists {
-            *store = Some(SqliteStore::open_read_only(&self.database, BUSY_TIMEOUT)?.into());
+    /// Returns a reader that shares the data folder's store with those that write it.
+    pub fn beside(data_dir: &Path, store: Arc<dyn EventStore>) -> Self {
+        let database = database_path(data_dir);
+        let open = move || Ok(is_there(&database).then(|| Arc::clone(&store)));
+        Self::over(journal_folder(data_dir), Box::new(open))
+    }
+
+    /// Returns a reader of a journal and a store of any kind, which it opens on first use.
+    pub fn over(journal: PathBuf, open: Box<OpenStore>) -> Self {
+        Self { journal, open, store: Mutex::default() }
+    }
+
+    fn store(&self) -> Result<Option<Arc<dyn EventStore>>, StoreError> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.is_none() {
+            *store = (self.open)()?;
         }
         Ok(store.clone())
     }
 
     fn checkpoint(&self) -> Result<Position, StoreError> {
-        Ok(self.store()?.map(|store| store.stored_checkpoint()).transpose()?.unwrap_or_default())
+        Ok(self.store()?.map(|store| store.checkpoint()).transpose()?.unwrap_or_default())
     }
 
     /// Passes the journal's records after `from` to `take`, until it returns false.
@@ -79,6 +96,11 @@ impl EventReader {
             }
         }
     }
+}
+
+/// Returns whether the store's file exists and is no longer empty: the daemon may be creating it.
+fn is_there(database: &Path) -> bool {
+    std::fs::metadata(database).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 // Each of these functions first reads the journal, from the store's checkpoint, and then the store. A record that the
@@ -139,7 +161,7 @@ impl EventQuery for EventReader {
             let mut pending = HashSet::new();
             self.pending(checkpoint, &mut |Record { event, .. }| {
                 let stored = match &store {
-                    Some(store) => store.contains(event.id)?,
+                    Some(store) => store.known(&[event.id])? == [true],
                     None => false,
                 };
                 if !stored && filter.matches(&event) {
@@ -170,7 +192,7 @@ impl EventQuery for EventReader {
         let mut counted = store.count_some(filter, before)?;
         for id in pending {
             // an older event belongs to a later call; the store's count most likely includes one that is stored by now
-            if counted.next.is_none_or(|next| id >= next) && !store.contains(id)? {
+            if counted.next.is_none_or(|next| id >= next) && store.known(&[id])? == [false] {
                 counted.count += 1;
             }
         }
@@ -253,8 +275,6 @@ impl EventQuery for EventReader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::filter::Test;
     use crate::samples;
@@ -319,10 +339,11 @@ mod tests {
         let mut partial = 0;
         let mut store = SqliteStore::open_read_only(&database_path(data_dir.path()), BUSY_TIMEOUT).unwrap();
         store.set_budget(30);
-        let slow = EventReader {
-            store: Mutex::new(Some(store.into())),
-            ..EventReader::open(data_dir.path()).unwrap()
-        };
+        let store: Arc<dyn EventStore> = Arc::new(store);
+        let slow = EventReader::over(
+            journal_folder(data_dir.path()),
+            Box::new(move || Ok(Some(Arc::clone(&store)))),
+        );
         loop {
             let page = slow.query(&query).unwrap();
             partial += usize::from(page.searched_to.is_some());

@@ -127,53 +127,6 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Returns the position up to which the journal is ingested.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn stored_checkpoint(&self) -> Result<Position, StoreError> {
-        self.read("checkpoint", |connection| number(connection, "checkpoint").map(Position::from_i64))
-    }
-
-    /// Returns whether an event with this identifier is stored.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn contains(&self, id: EventId) -> Result<bool, StoreError> {
-        self.read("get", |connection| {
-            connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?.exists([id.to_bytes()])
-        })
-    }
-
-    /// Returns for each identifier, in order, whether an event with it is stored.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, StoreError> {
-        self.read("get", |connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?;
-            ids.iter().map(|id| statement.exists([id.to_bytes()])).collect()
-        })
-    }
-
-    /// Returns whether an event with the node and origin of this derived identifier is stored within these times. Scans
-    /// all events of that period.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn has_same_origin(
-        &self,
-        id: EventId,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM events WHERE id BETWEEN ? AND ? AND substr(id, 7) = ?";
-        let (first, last) = (first_id(since), last_id(until));
-        self.read("get", |connection| {
-            connection.prepare_cached(sql)?.exists(params![first, last, &id.to_bytes()[6..]])
-        })
-    }
-
     #[cfg(test)]
     pub(crate) fn set_budget(&mut self, budget: u64) {
         self.budget = budget;
@@ -366,7 +319,7 @@ impl EventQuery for SqliteStore {
     }
 
     fn end(&self) -> Result<Position, StoreError> {
-        self.stored_checkpoint()
+        self.checkpoint()
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
@@ -416,7 +369,22 @@ impl EventStore for SqliteStore {
     }
 
     fn checkpoint(&self) -> Result<Position, StoreError> {
-        self.stored_checkpoint()
+        self.read("checkpoint", |connection| number(connection, "checkpoint").map(Position::from_i64))
+    }
+
+    fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, StoreError> {
+        self.read("get", |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?;
+            ids.iter().map(|id| statement.exists([id.to_bytes()])).collect()
+        })
+    }
+
+    fn has_same_origin(&self, id: EventId, since: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM events WHERE id BETWEEN ? AND ? AND substr(id, 7) = ?";
+        let (first, last) = (first_id(since), last_id(until));
+        self.read("get", |connection| {
+            connection.prepare_cached(sql)?.exists(params![first, last, &id.to_bytes()[6..]])
+        })
     }
 
     fn sync(&self) -> Result<(), StoreError> {

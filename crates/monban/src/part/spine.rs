@@ -14,7 +14,7 @@ use ::spine::shared::Shared;
 use console::{PartInfo, PartRoutes};
 use event::IdSource;
 use finding::{AuditAction, Finding};
-use store::{EventReader, Intake, Journal, SqliteStore};
+use store::{EventReader, EventStore, Intake, Journal};
 
 use super::running::AnyRunning;
 use crate::config::Host;
@@ -92,9 +92,9 @@ impl Spine {
         &self.host.data_dir
     }
 
-    /// Opens a reader of events in journal and store.
+    /// Returns a reader of events in journal and store.
     pub fn reader(&self) -> EventReader {
-        EventReader::open_later(&self.host.data_dir)
+        EventReader::beside(&self.host.data_dir, self.store())
     }
 
     /// Returns the intake of events from other sensors.
@@ -108,7 +108,7 @@ impl Spine {
     }
 
     /// Returns the store, which only this process fills.
-    pub fn store(&self) -> Arc<SqliteStore> {
+    pub fn store(&self) -> Arc<dyn EventStore> {
         Arc::clone(&self.storage.store)
     }
 

@@ -205,6 +205,14 @@ impl EventStore for Failing {
         self.store.checkpoint()
     }
 
+    fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, StoreError> {
+        self.store.known(ids)
+    }
+
+    fn has_same_origin(&self, id: EventId, since: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        self.store.has_same_origin(id, since, until)
+    }
+
     fn sync(&self) -> Result<(), StoreError> {
         self.store.sync()
     }

@@ -8,8 +8,8 @@ use finding::Finding;
 
 use store::sqlite::BUSY_TIMEOUT;
 use store::{
-    IngestHealth, IngestNotice, Ingester, Intake, Journal, JournalError, JournalOptions, SqliteStore,
-    StoreError,
+    EventStore, IngestHealth, IngestNotice, Ingester, Intake, Journal, JournalError, JournalOptions,
+    SqliteStore, StoreError,
 };
 
 use super::acknowledge::Acknowledge;
@@ -24,7 +24,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Store and journal of a data folder, which only this process uses.
 pub struct Storage {
     /// The store.
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn EventStore>,
     /// The journal.
     pub journal: Arc<Journal>,
     /// Accepts events of other sensors.
@@ -45,7 +45,7 @@ impl Storage {
                 if let Some((cause, aside)) = started_over {
                     tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
                 }
-                let after_segment = store.stored_checkpoint()?.segment;
+                let after_segment = store.checkpoint()?.segment;
                 Ok((store, after_segment))
             });
         let (store, after_segment) = match opened {
@@ -66,10 +66,9 @@ impl Storage {
             Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
         })?;
         let journal = Arc::new(journal);
-        let store = Arc::new(store);
-        let reading = SqliteStore::read_later(&path, BUSY_TIMEOUT);
+        let store: Arc<dyn EventStore> = Arc::new(store);
         Ok(Self {
-            intake: Arc::new(Intake::new(Arc::clone(&journal), reading)),
+            intake: Arc::new(Intake::new(Arc::clone(&journal), Arc::clone(&store))),
             ingester: Mutex::new(Some(ingest(&journal, &store, host)?)),
             acknowledge: Acknowledge::new(&host.data_dir, Arc::clone(&journal)),
             store,
@@ -115,14 +114,14 @@ fn when_free(
 }
 
 /// Starts to move events from the journal to the store.
-fn ingest(journal: &Arc<Journal>, store: &Arc<SqliteStore>, host: &Host) -> std::io::Result<Ingester> {
+fn ingest(journal: &Arc<Journal>, store: &Arc<dyn EventStore>, host: &Host) -> std::io::Result<Ingester> {
     let log = |notice: IngestNotice| match notice {
         IngestNotice::Failing(_) | IngestNotice::Damaged(_) | IngestNotice::StartedOver { .. } => {
             tracing::error!("{notice}");
         }
         _ => tracing::info!("{notice}"),
     };
-    Ingester::start(Arc::clone(journal), Arc::<SqliteStore>::clone(store), host.retention.for_store(), log)
+    Ingester::start(Arc::clone(journal), Arc::clone(store), host.retention.for_store(), log)
 }
 
 fn in_store(error: StoreError) -> Failure {

@@ -59,7 +59,8 @@ impl Part for Notifications {
     async fn start(config: Arc<NotificationsConfig>, spine: Arc<Spine>) -> Result<Notices, Failure> {
         let (node, data_dir) = (spine.host.node(), spine.host.data_dir.clone());
         let notify = with_url(config.notify.clone(), &spine);
-        let running = open(&notify, &node, &data_dir)?.map(|notifier| Arc::new(notifier.start()));
+        let running =
+            open(&notify, &node, &data_dir, spine.reader())?.map(|notifier| Arc::new(notifier.start()));
         let channels = Arc::new(Channels(Mutex::new(running)));
         Ok(Notices { node, data_dir, channels, spine })
     }
@@ -120,7 +121,7 @@ impl Running for Notices {
                 let _no_harm_if_it_stays = std::fs::remove_file(state_path(&self.data_dir));
             }),
             None => {
-                let notifier = open(&config.notify, &self.node, &self.data_dir)?;
+                let notifier = open(&config.notify, &self.node, &self.data_dir, self.spine.reader())?;
                 Prepared::swap_and(async move {
                     self.channels.set(notifier.map(Notifier::start));
                     if let Some(handle) = self.channels.handle() {
@@ -155,8 +156,12 @@ fn with_url(mut notify: NotifyConfig, spine: &Spine) -> NotifyConfig {
 }
 
 /// Opens the state and the channels. The notifier covers events from now on.
-fn open(config: &NotifyConfig, node: &str, data_dir: &Path) -> Result<Option<Notifier>, Failure> {
-    let events = EventReader::open_later(data_dir);
+fn open(
+    config: &NotifyConfig,
+    node: &str,
+    data_dir: &Path,
+    events: EventReader,
+) -> Result<Option<Notifier>, Failure> {
     match Notifier::open(config, node, data_dir, Arc::new(events)) {
         Ok(notifier) => Ok(notifier),
         Err(StartError::Configuration(faults)) => Err(Failure::of_faults(faults)),

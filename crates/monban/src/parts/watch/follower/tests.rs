@@ -23,7 +23,7 @@ impl Bench {
         let store = SqliteStore::open(&store::database_path(folder.path()), BUSY_TIMEOUT).unwrap();
         let journal = Journal::open(&store::journal_folder(folder.path()), JournalOptions::default());
         let journal = Arc::new(journal.unwrap());
-        let intake = Intake::new(Arc::clone(&journal), store);
+        let intake = Intake::new(Arc::clone(&journal), Arc::new(store));
         Self { folder, journal, intake, redactor: Redactor::new(&RedactionOptions::default()) }
     }
 
@@ -267,7 +267,7 @@ fn what_cannot_be_stored_is_read_again() {
     std::fs::remove_dir_all(folder.path()).unwrap();
     let store =
         SqliteStore::open_read_only(&store::database_path(bench.folder.path()), BUSY_TIMEOUT).unwrap();
-    let intake = Intake::new(broken, store);
+    let intake = Intake::new(broken, Arc::new(store));
     let failed = follower.poll(&intake, &bench.redactor, &AtomicBool::new(false)).unwrap_err();
     assert!(failed.contains("create: No such file"), "{failed}");
     bench.poll(&mut follower);
