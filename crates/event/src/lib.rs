@@ -33,11 +33,8 @@
 //! # The JSON form
 //!
 //! One event is one JSON object on one line. Its `v` is the version of the form, [`FormatVersion::CURRENT`]. A reader
-//! ignores fields that it does not know and refuses a `v` above its own. Absent optional fields are left out. Times are
+//! ignores fields that it does not know and refuses any other `v`. Absent optional fields are left out. Times are
 //! RFC 3339 in UTC with six decimals; fields that end in `_us` are microseconds. Bytes follow [`ByteString`].
-//!
-//! Version 1 only had requests. Readers also accept its names: `site` is `subject`, `client` is `actor`, `action` is
-//! `outcome`, `reason` is `summary`; `kind` follows from the outcome.
 //!
 //! ```
 //! use event::{Actor, ByteString, Event, IdSource, Outcome, RequestEvidence, Severity, Timestamp};
@@ -61,6 +58,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 
 pub mod actor;
 pub mod audit_log;
@@ -103,7 +110,6 @@ use redaction::Redactor;
 /// One thing that a gate saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(try_from = "WrittenEvent")]
 pub struct Event {
     /// Version of the JSON form.
     #[serde(rename = "v")]
@@ -123,82 +129,24 @@ pub struct Event {
     /// Severity, on the scale of syslog (RFC 5424 §6.2.1).
     pub severity: Severity,
     /// Subject: the site of a request, the service of a login, the name of a certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Actor that caused it, if known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
     /// One sentence for people: why the gate refused it, or how the upstream failed. It contains no bytes of the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// Identifier that another sensor assigned, such as ModSecurity's unique id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin_id: Option<String>,
     /// Names and values by which it is found, beyond those that the envelope and a request's evidence give:
     /// [`Event::all_facts`] returns them together.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
     /// Evidence of the gate.
-    #[serde(skip_serializing_if = "Evidence::is_none")]
+    #[serde(default, skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
-}
-
-/// The fields of an event in JSON, in this version and the previous one.
-#[derive(Deserialize)]
-struct WrittenEvent {
-    v: FormatVersion,
-    id: EventId,
-    time: Timestamp,
-    node: String,
-    gate: Gate,
-    kind: Option<Kind>,
-    #[serde(alias = "action")]
-    outcome: Outcome,
-    severity: Severity,
-    #[serde(default, alias = "site")]
-    subject: Option<String>,
-    #[serde(default, alias = "client")]
-    actor: Option<Actor>,
-    #[serde(default, alias = "reason")]
-    summary: Option<String>,
-    #[serde(default)]
-    origin_id: Option<String>,
-    #[serde(default)]
-    facts: Vec<Fact>,
-    #[serde(default)]
-    evidence: Evidence,
-}
-
-impl TryFrom<WrittenEvent> for Event {
-    type Error = &'static str;
-
-    fn try_from(written: WrittenEvent) -> Result<Self, Self::Error> {
-        let WrittenEvent {
-            v, id, time, node, gate, kind, outcome, severity, subject, actor, summary, ..
-        } = written;
-        let kind = match (kind, &written.evidence) {
-            (Some(kind), _) => kind,
-            (None, Evidence::Request(_)) => Kind::of_request(outcome),
-            (None, _) => return Err("missing field `kind`"),
-        };
-        let (origin_id, facts, evidence) = (written.origin_id, written.facts, written.evidence);
-        Ok(Self {
-            version: v,
-            id,
-            time,
-            node,
-            gate,
-            kind,
-            outcome,
-            severity,
-            subject,
-            actor,
-            summary,
-            origin_id,
-            facts,
-            evidence,
-        })
-    }
 }
 
 impl Event {
@@ -427,7 +375,7 @@ pub enum EventError {
 pub struct FormatVersion;
 
 impl FormatVersion {
-    /// The version that this crate writes, and the highest one that it reads.
+    /// The version that this crate writes and reads.
     pub const CURRENT: u32 = 2;
 }
 
@@ -440,11 +388,10 @@ impl Serialize for FormatVersion {
 impl<'de> Deserialize<'de> for FormatVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u32::deserialize(deserializer)? {
-            1..=Self::CURRENT => Ok(Self),
-            other => Err(serde::de::Error::custom(format_args!(
-                "event version {other} is not one of 1 to {}",
-                Self::CURRENT
-            ))),
+            Self::CURRENT => Ok(Self),
+            other => {
+                Err(serde::de::Error::custom(format_args!("event version {other} is not {}", Self::CURRENT)))
+            }
         }
     }
 }
@@ -454,10 +401,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_minimal_event_of_version_1_and_ignores_unknown_fields() {
-        let json = r#"{"v":1,"later":{"x":[1]},"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46Z",
-            "node":"n","site":"shop","gate":"request","severity":"critical","client":{"address":"192.0.2.1","port":7},
-            "action":"blocked","reason":"why","evidence":{"request":{"line":"GET / HTTP/1.1"}}}"#;
+    fn reads_a_minimal_event_and_ignores_unknown_fields() {
+        let json = r#"{"v":2,"later":{"x":[1]},"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46Z",
+            "node":"n","subject":"shop","gate":"request","kind":"request.blocked","severity":"critical",
+            "actor":{"address":"192.0.2.1","port":7},"outcome":"blocked","summary":"why","evidence":{"request":{"line":"GET / HTTP/1.1"}}}"#;
         let event = Event::from_json(json.as_bytes()).unwrap();
         assert_eq!(
             (event.severity, event.outcome, event.kind.as_str()),
@@ -525,10 +472,10 @@ mod tests {
         let odd = UNKNOWN.replace(r#""evidence":{"tea""#, r#""evidence":{"Tea Pot""#);
         let unkind = UNKNOWN.replace(r#""kind":"tea.brewed","#, "");
         let cases = [
-            (newer, "event version 3 is not one of 1 to 2 at line 1 column 6"),
-            ("{\n\"v\":1,\n\"id\":\"short\"}", "event id"),
+            (newer, "event version 3 is not 2 at line 1 column 6"),
+            ("{\n\"v\":2,\n\"id\":\"short\"}", "event id"),
             ("", "EOF while parsing a value at line 1 column 0"),
-            (r#"{"v":1}"#, "missing field `id`"),
+            (r#"{"v":2}"#, "missing field `id`"),
             (&two, "evidence of more than one kind"),
             (&odd, "the name of the evidence is not a word"),
             (&unkind, "missing field `kind`"),

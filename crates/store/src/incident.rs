@@ -240,15 +240,15 @@ impl Course {
     }
 
     fn last(&self) -> i64 {
-        self.first + self.counts.len() as i64 - 1
+        self.first + i64::try_from(self.counts.len()).unwrap_or(i64::MAX) - 1
     }
 
     fn coarsen(&mut self, shift: u32) {
         while self.shift < shift {
             let first = self.first >> 1;
-            let mut counts = vec![0; ((self.last() >> 1) - first + 1) as usize];
+            let mut counts = vec![0; index((self.last() >> 1) - first) + 1];
             for (number, count) in (self.first..).zip(&self.counts) {
-                counts[((number >> 1) - first) as usize] += count;
+                counts[index((number >> 1) - first)] += count;
             }
             *self = Self { shift: self.shift + 1, first, counts };
         }
@@ -261,15 +261,15 @@ impl Course {
             self.coarsen(shift);
             other.coarsen(shift);
             let (first, last) = (self.first.min(other.first), self.last().max(other.last()));
-            if last - first < COURSE as i64 {
+            if index(last - first) < COURSE {
                 break (first, last);
             }
             shift += 1;
         };
-        let mut counts = vec![0; (last - first + 1) as usize];
+        let mut counts = vec![0; index(last - first) + 1];
         for course in [&*self, &other] {
             for (number, count) in (course.first..).zip(&course.counts) {
-                counts[(number - first) as usize] += count;
+                counts[index(number - first)] += count;
             }
         }
         *self = Self { shift, first, counts };
@@ -277,7 +277,7 @@ impl Course {
 
     /// Encodes the course as bytes, for a store.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![self.shift as u8];
+        let mut bytes = vec![u8::try_from(self.shift).unwrap_or(u8::MAX)];
         bytes.extend(self.first.to_be_bytes());
         bytes.extend(self.counts.iter().flat_map(|count| count.to_be_bytes()));
         bytes
@@ -292,6 +292,11 @@ impl Course {
         let plausible = (1..=COURSE).contains(&counts.len()) && *shift < 40;
         plausible.then(|| Self { shift: u32::from(*shift), first: i64::from_be_bytes(*first), counts })
     }
+}
+
+/// Returns the index of the interval that is `steps` intervals after the first one.
+fn index(steps: i64) -> usize {
+    usize::try_from(steps).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@
 mod disk;
 mod reader;
 mod segment;
+mod suspects;
 mod sync;
 mod writer;
 

@@ -45,6 +45,16 @@
 //! assert_eq!(reader.count(&Filter::default())?, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 
 pub mod collections;
 #[cfg(any(test, feature = "contract"))]

@@ -18,12 +18,12 @@ pub(crate) struct Newest {
 
 impl Newest {
     /// Returns an empty page for up to `limit` events and [`MAX_PAGE_BYTES`].
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
 
     /// Adds an event of `bytes` bytes, if there is room for it and its identifier is new.
-    pub fn add(&mut self, event: Event, bytes: usize) {
+    pub(crate) fn add(&mut self, event: Event, bytes: usize) {
         if self.left_out.is_some_and(|newest| event.id <= newest) || self.events.contains_key(&event.id) {
             return;
         }
@@ -37,18 +37,18 @@ impl Newest {
     }
 
     /// Returns the oldest event on the page, if there is no room for an older one.
-    pub fn full_above(&self) -> Option<EventId> {
+    pub(crate) fn full_above(&self) -> Option<EventId> {
         let full = self.events.len() >= self.limit || self.left_out.is_some();
         self.events.keys().next().copied().filter(|_| full)
     }
 
     /// Returns the newest event without room; all events on the page are newer.
-    pub fn left_out(&self) -> Option<EventId> {
+    pub(crate) fn left_out(&self) -> Option<EventId> {
         self.left_out
     }
 
     /// Returns the events, newest first.
-    pub fn newest_first(self) -> impl Iterator<Item = Event> {
+    pub(crate) fn newest_first(self) -> impl Iterator<Item = Event> {
         self.events.into_values().rev().map(|(event, _)| event)
     }
 }

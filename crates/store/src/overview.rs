@@ -255,11 +255,13 @@ impl Tally {
             blocked: 0,
             detected: 0,
         };
+        let times =
+            std::iter::successors(Some(first), |time| Some(time + width)).take_while(|time| *time < end);
         Self {
             first,
             width,
             top: query.top(),
-            series: (first..end).step_by(width as usize).map(bucket).collect(),
+            series: times.map(bucket).collect(),
             answered_attacks: 0,
             rules: HashMap::new(),
             clients: HashMap::new(),

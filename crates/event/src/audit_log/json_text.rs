@@ -121,22 +121,22 @@ pub(super) struct Text(pub Vec<u8>);
 
 impl Text {
     /// Returns the bytes.
-    pub fn bytes(self) -> ByteString {
+    pub(super) fn bytes(self) -> ByteString {
         self.0.into()
     }
 
     /// Returns the text.
-    pub fn string(self) -> String {
+    pub(super) fn string(self) -> String {
         String::from_utf8(self.0).unwrap_or_default()
     }
 
     /// Returns whether the text is `true` or `1`.
-    pub fn is_true(&self) -> bool {
+    pub(super) fn is_true(&self) -> bool {
         matches!(&self.0[..], b"true" | b"1")
     }
 
     /// Returns the number, or 0 if the text is not a number.
-    pub fn number<T: std::str::FromStr + Default>(&self) -> T {
+    pub(super) fn number<T: std::str::FromStr + Default>(&self) -> T {
         str::from_utf8(&self.0).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 }

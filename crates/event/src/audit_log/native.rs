@@ -58,7 +58,7 @@ impl Part {
 
 impl Native {
     /// Starts an entry at its line A.
-    pub fn new(boundary: &[u8]) -> Self {
+    pub(super) fn new(boundary: &[u8]) -> Self {
         // Two more bytes, for the line end that follows a body.
         let body = || Part::new(MAX_BODY_BYTES + 2);
         let part = || Part::new(MAX_AUDIT_PART_BYTES);
@@ -78,14 +78,14 @@ impl Native {
     }
 
     /// Returns whether a boundary belongs to this entry.
-    pub fn is_own(&self, boundary: &[u8]) -> bool {
+    pub(super) fn is_own(&self, boundary: &[u8]) -> bool {
         self.boundary == boundary
     }
 
     /// Returns the letter of the section that begins at a damaged boundary. The line begins like the entry's own
     /// boundaries (`--1a2b3c4d-BB--`), which the sender of a body cannot know, or it has the form of a boundary and is
     /// outside a body.
-    pub fn damaged_boundary(&self, line: &[u8]) -> Option<u8> {
+    pub(super) fn damaged_boundary(&self, line: &[u8]) -> Option<u8> {
         let rest = line.strip_prefix(b"--")?;
         if let Some(rest) = rest.strip_prefix(&self.boundary[..]).and_then(|rest| rest.strip_prefix(b"-")) {
             return rest.first().copied().filter(|letter| rest.len() <= 8 && letter.is_ascii_uppercase());
@@ -95,30 +95,30 @@ impl Native {
     }
 
     /// Returns whether a line without a line end is the beginning of one of the entry's own boundaries.
-    pub fn is_boundary_begun(&self, line: &[u8]) -> bool {
+    pub(super) fn is_boundary_begun(&self, line: &[u8]) -> bool {
         let own = [b"--", &self.boundary[..], b"-"].concat();
         let common = line.len().min(own.len());
         (3..own.len() + 3).contains(&line.len()) && line[..common] == own[..common]
     }
 
     /// Records a damaged boundary, if it is the first.
-    pub fn damaged(&mut self, damage: Damage) {
+    pub(super) fn damaged(&mut self, damage: Damage) {
         self.damage.get_or_insert(damage);
     }
 
     /// Returns the damage of the first damaged boundary.
-    pub fn damage(&self) -> Option<&Damage> {
+    pub(super) fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
 
     /// Starts a new section.
-    pub fn section(&mut self, letter: u8) {
+    pub(super) fn section(&mut self, letter: u8) {
         self.letter = letter;
         self.part().seen = true;
     }
 
     /// Adds content to the current section.
-    pub fn add(&mut self, bytes: &[u8]) {
+    pub(super) fn add(&mut self, bytes: &[u8]) {
         self.part().add(bytes);
     }
 
@@ -136,12 +136,12 @@ impl Native {
     }
 
     /// Returns whether the current section is a body that a client or a server sent, which may contain anything.
-    pub fn in_body(&self) -> bool {
+    pub(super) fn in_body(&self) -> bool {
         !matches!(self.letter, b'A' | b'B' | b'F' | b'H')
     }
 
     /// Returns whether libmodsecurity 3 wrote the entry.
-    pub fn is_v3(&self) -> bool {
+    pub(super) fn is_v3(&self) -> bool {
         self.boundary.starts_with(b"-")
     }
 
@@ -149,7 +149,7 @@ impl Native {
     ///
     /// # Errors
     /// [`Fault::Malformed`] for an invalid part A, [`Fault::CutOff`] for an incomplete one.
-    pub fn draft(self, cut: bool) -> Result<Draft, Fault> {
+    pub(super) fn draft(self, cut: bool) -> Result<Draft, Fault> {
         let v3 = self.is_v3();
         let mut draft = header(&self.header.bytes)?;
         // A cut entry must continue after time, zone, unique id, client and port; otherwise the last of them might be
@@ -196,7 +196,7 @@ impl Native {
     }
 
     /// Returns whether part A has content after its one line.
-    pub fn header_goes_on(&self) -> bool {
+    pub(super) fn header_goes_on(&self) -> bool {
         !behind_header(&self.header.bytes).trim_ascii().is_empty()
     }
 }

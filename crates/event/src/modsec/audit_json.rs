@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::audit_native::{engine_mode, intercepted_by, rule_text, versions};
+use super::audit_native::{engine_mode, rule_text, versions};
 use super::error_log::tail;
+use super::message::intercepted_by;
 use super::{
     AuditParts, Process, endpoints, execution_error, fake_body, limit_message, message, multipart_parts,
     producer, sentence,

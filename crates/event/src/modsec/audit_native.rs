@@ -1,11 +1,12 @@
 //! Audit log entries in ModSecurity's native format: sections between boundaries.
 
 use super::escape::quoted;
+use super::message::intercepted_by;
 use super::{
     AuditParts, Process, endpoints, execution_error, fake_body, limit_message, message, multipart_parts,
     producer,
 };
-use crate::{Disruptive, Engine, Event, Header, MatchedRule, RequestEvidence};
+use crate::{Engine, Event, Header, MatchedRule, RequestEvidence};
 
 /// Returns an entry of a Serial log: [`native`] and an empty line.
 pub fn serial(event: &Event, parts: &AuditParts, process: Process) -> Vec<u8> {
@@ -148,14 +149,6 @@ pub(super) fn engine_mode(engine: Engine) -> &'static str {
         Engine::DetectionOnly => "DETECTION_ONLY",
         Engine::Off => "DISABLED",
     }
-}
-
-/// Returns the rule that stopped the transaction.
-pub(super) fn intercepted_by(request: &RequestEvidence) -> Option<&MatchedRule> {
-    let stops = |disruptive: &Disruptive| {
-        matches!(disruptive, Disruptive::Deny { .. } | Disruptive::Drop | Disruptive::Redirect { .. })
-    };
-    request.rules.iter().find(|rule| rule.disruptive.as_ref().is_some_and(stops))
 }
 
 /// Returns part J: number, size and name of each uploaded file, and the sum of the sizes.

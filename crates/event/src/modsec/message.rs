@@ -1,8 +1,7 @@
 //! The sentences of the logs: the finding of a rule, and the rule's metadata.
 
-use super::audit_native::intercepted_by;
 use super::escape;
-use crate::{Disruptive, Event, MatchedRule, Outcome, Severity};
+use crate::{Disruptive, Event, MatchedRule, Outcome, RequestEvidence, Severity};
 
 /// Bytes of escaped logdata: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
 const SHOWN_DATA: usize = 512;
@@ -50,6 +49,14 @@ pub(super) fn limit_message(event: &Event) -> Option<String> {
     let status = request.response.as_ref()?.status;
     let (first, rest) = reason.split_at_checked(1)?;
     Some(format!("{}{rest}. Deny with code ({status})", first.to_ascii_uppercase()))
+}
+
+/// Returns the rule that stopped the transaction.
+pub(super) fn intercepted_by(request: &RequestEvidence) -> Option<&MatchedRule> {
+    let stops = |disruptive: &Disruptive| {
+        matches!(disruptive, Disruptive::Deny { .. } | Disruptive::Drop | Disruptive::Redirect { .. })
+    };
+    request.rules.iter().find(|rule| rule.disruptive.as_ref().is_some_and(stops))
 }
 
 /// Returns the finding of the operator, from [`MatchedRule::detail`], or a fixed text for a SecAction. The detail is

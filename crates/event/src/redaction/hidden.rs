@@ -168,17 +168,17 @@ pub(super) struct Secrets<'a> {
 
 impl<'a> Secrets<'a> {
     /// Returns whether a field with this (decoded) name is a secret.
-    pub fn secret(&self, name: &[u8]) -> bool {
+    pub(super) fn secret(&self, name: &[u8]) -> bool {
         self.field(name).is_some() || self.secret_argument(name)
     }
 
     /// Does the same as [`Secrets::secret`], without the names from rules.
-    pub fn secret_argument(&self, name: &[u8]) -> bool {
+    pub(super) fn secret_argument(&self, name: &[u8]) -> bool {
         self.hidden.is_some_and(|hidden| hidden.everything) || self.names.secret(name)
     }
 
     /// Returns the hidden field that a variable (`ARGS:pin`) names, from the rules.
-    pub fn variable(&self, variable: &[u8]) -> Option<&'a HiddenField> {
+    pub(super) fn variable(&self, variable: &[u8]) -> Option<&'a HiddenField> {
         let hidden = self.hidden?;
         let (collection, selector) = collection(variable);
         let fields = match collection.to_ascii_uppercase().as_slice() {
@@ -191,7 +191,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// Does the same as [`Secrets::secret`] for a key in JSON, which may be the last part of an argument's name.
-    pub fn secret_key(&self, key: &[u8]) -> bool {
+    pub(super) fn secret_key(&self, key: &[u8]) -> bool {
         self.secret(key)
             || self.hidden.is_some_and(|hidden| {
                 hidden.arguments.iter().any(|field| last_part(&field.name).eq_ignore_ascii_case(key))
@@ -199,7 +199,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// Returns the replacement of a secret field's value.
-    pub fn shown(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
+    pub(super) fn shown(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
         match self.field(name) {
             Some(field) if !self.names.secret(name) => field.shown(value),
             _ => REDACTED.into(),
@@ -207,7 +207,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// Returns the replacement of a JSON string that is the value of a hidden argument.
-    pub fn shown_value(&self, value: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn shown_value(&self, value: &[u8]) -> Option<Vec<u8>> {
         let hidden = self.hidden.filter(|_| !value.is_empty())?;
         let field = hidden.arguments.iter().find(|field| field.values.iter().any(|known| known == value))?;
         Some(field.shown(value))

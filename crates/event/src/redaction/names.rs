@@ -275,7 +275,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub fn new(added: &[String]) -> Self {
+    pub(super) fn new(added: &[String]) -> Self {
         let joined = |name: &&str| words(name).concat();
         Self {
             phrases: PHRASES.iter().map(joined).collect(),
@@ -287,7 +287,7 @@ impl Names {
     }
 
     /// Returns whether a field with this (decoded) name is a secret.
-    pub fn secret(&self, name: &[u8]) -> bool {
+    pub(super) fn secret(&self, name: &[u8]) -> bool {
         if let Ok(name) = str::from_utf8(name) {
             return self.is_secret(name);
         }

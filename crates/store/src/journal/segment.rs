@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_whole_record_that_is_no_event_is_damage() {
-        let payload = b"{\"v\":1}";
+        let payload = b"{\"v\":2}";
         let length = (payload.len() as u32).to_le_bytes();
         let (mut bytes, _) = segment_of(1);
         let at = bytes.len();

@@ -6,43 +6,18 @@
 //! disk syncs a new segment, the journal reads the records back from the page cache and writes them there. Until then
 //! every sync fails.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::suspects::{Suspect, Syncing};
 use super::writer::{Journal, encode_record};
 use super::{JournalError, Position, SegmentReader, SegmentStep, segment_path};
 
 /// Time after a failed sync during which further syncs fail immediately, so that a failing disk is not synced for every
 /// batch.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The state of syncing.
-pub(super) struct Syncing {
-    /// Everything before this position survives a power cut.
-    synced: Position,
-    /// Segments with a failed sync.
-    suspects: BTreeMap<u64, Suspect>,
-    failed: Option<Instant>,
-    /// Whether the suspects' records were written again and synced.
-    rescued: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Suspect {
-    /// The records from this offset must be written again.
-    From(u64),
-    /// The records are in a later segment, which is not synced yet.
-    WrittenAgain,
-}
-
-impl From<Position> for Syncing {
-    fn from(synced: Position) -> Self {
-        Self { synced, suspects: BTreeMap::new(), failed: None, rescued: false }
-    }
-}
 
 impl Journal {
     /// Returns once everything written so far survives a power cut. Other threads may append in the meantime.

@@ -12,7 +12,7 @@ use event::Event;
 
 use super::disk::{Disk, SegmentFile, System};
 use super::segment::checksum;
-use super::sync::Syncing;
+use super::suspects::Syncing;
 use super::{JournalError, Position, RECORD_MARKER, SEGMENT_MAGIC, segment_path, segments};
 use crate::limits;
 

@@ -74,7 +74,7 @@ pub(super) struct NewRows {
 
 impl NewRows {
     /// Adds the rows of an event.
-    pub fn add(&mut self, transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
+    pub(super) fn add(&mut self, transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
         let id = event.id.to_bytes();
         for Fact { name, value } in rows_of(event) {
             self.rows.push((self.names.id(transaction, &name)?, value, id));
@@ -83,7 +83,7 @@ impl NewRows {
     }
 
     /// Inserts the rows.
-    pub fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub(super) fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         self.rows.sort_unstable();
         let mut insert = transaction
             .prepare_cached("INSERT OR IGNORE INTO facts (name, value, event) VALUES (?, ?, ?)")?;

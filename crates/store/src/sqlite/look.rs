@@ -77,7 +77,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub fn new(
+    pub(super) fn new(
         connection: &'a Connection,
         query: &'a Query,
         limit: usize,
@@ -98,7 +98,7 @@ impl<'a> Look<'a> {
     }
 
     /// Returns the newest events that pass.
-    pub fn find(mut self) -> rusqlite::Result<Found> {
+    pub(super) fn find(mut self) -> rusqlite::Result<Found> {
         let found = self.found()?;
         Ok(Found { left: self.budget, ..found })
     }
@@ -118,7 +118,7 @@ impl<'a> Look<'a> {
     }
 
     /// Counts the events that pass, within the budget.
-    pub fn count_some(mut self) -> rusqlite::Result<Counted> {
+    pub(super) fn count_some(mut self) -> rusqlite::Result<Counted> {
         let mut count = 0;
         if self.texts.impossible {
             return Ok(Counted::default());
@@ -154,7 +154,7 @@ impl<'a> Look<'a> {
     }
 
     /// Counts all events that pass, without a time limit.
-    pub fn count(mut self) -> rusqlite::Result<u64> {
+    pub(super) fn count(mut self) -> rusqlite::Result<u64> {
         if self.texts.impossible {
             return Ok(0);
         }

@@ -26,7 +26,7 @@ pub(super) enum Payload<'a> {
 pub(super) struct Packer(Vec<u8>);
 
 impl Packer {
-    pub fn pack<'a>(&'a mut self, json: &'a str) -> Payload<'a> {
+    pub(super) fn pack<'a>(&'a mut self, json: &'a str) -> Payload<'a> {
         let Ok(length) = u32::try_from(json.len()) else { return Payload::Plain(json) };
         let most = HEADER_BYTES + get_maximum_output_size(json.len());
         if self.0.capacity() > KEPT_BYTES.max(most) {
@@ -48,7 +48,7 @@ impl Packer {
 
 impl Payload<'_> {
     /// Returns the bytes that it takes in the store.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Plain(json) => json.len(),
             Self::Packed(packed) => packed.len(),
@@ -85,7 +85,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// Fails for a damaged payload, and for a format that this version does not know.
-    pub fn json<'a>(&'a mut self, payload: ValueRef<'a>) -> rusqlite::Result<&'a str> {
+    pub(super) fn json<'a>(&'a mut self, payload: ValueRef<'a>) -> rusqlite::Result<&'a str> {
         let packed = match payload {
             ValueRef::Blob(packed) => packed,
             text => return Ok(text.as_str()?),

@@ -17,7 +17,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub fn of(event: &'a Event) -> Self {
+    pub(super) fn of(event: &'a Event) -> Self {
         Self { gate: event.gate.as_str(), subject: event.subject.as_deref() }
     }
 }
@@ -63,12 +63,12 @@ pub(super) struct Passing<'c, F> {
 }
 
 impl<'c, F: Fn(Place<'_>) -> bool> Passing<'c, F> {
-    pub fn new(connection: &'c Connection, test: F) -> Self {
+    pub(super) fn new(connection: &'c Connection, test: F) -> Self {
         Self { connection, test, known: HashMap::new() }
     }
 
     /// Returns the place with this number; none if it does not pass the test.
-    pub fn get(&mut self, id: i64) -> rusqlite::Result<Option<Place<'_>>> {
+    pub(super) fn get(&mut self, id: i64) -> rusqlite::Result<Option<Place<'_>>> {
         if !self.known.contains_key(&id) {
             if self.known.len() >= KEPT {
                 self.known.clear();

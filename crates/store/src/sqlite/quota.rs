@@ -35,7 +35,7 @@ pub(super) struct Changes(BTreeMap<[u8; 16], (i64, i64)>);
 
 impl Changes {
     /// Adds an event that was stored (`sign` 1) or deleted (-1), with the bytes of its payload.
-    pub fn add(&mut self, event: &Event, payload: usize, sign: i64) {
+    pub(super) fn add(&mut self, event: &Event, payload: usize, sign: i64) {
         if let Some((client, _)) = client_of(event) {
             let (bytes, events) = self.0.entry(client).or_default();
             *bytes += sign * i64::try_from(payload + EVENT_OVERHEAD_BYTES).unwrap_or(i64::MAX);
@@ -43,7 +43,7 @@ impl Changes {
         }
     }
 
-    pub fn apply(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub(super) fn apply(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut add = transaction.prepare_cached(
             "INSERT INTO client_bytes VALUES (?1, ?2, ?3)
              ON CONFLICT (client) DO UPDATE SET bytes = bytes + ?2, events = events + ?3",

@@ -72,7 +72,7 @@ fn is_address(network: &ipnet::IpNet) -> bool {
 impl Plan {
     /// Returns a plan. `facts` has the form of each condition in the index of facts. The plan covers only events older
     /// than `before`.
-    pub fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
+    pub(super) fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
         let ranked = filter.conditions.iter().zip(&facts).enumerate();
         let ranked =
             ranked.filter_map(|(number, (condition, fact))| Some((rank(condition, fact.as_ref())?, number)));
@@ -136,7 +136,7 @@ impl Plan {
     }
 
     /// Returns the cost of a row, in rows of an index.
-    pub fn cost(&self) -> u64 {
+    pub(super) fn cost(&self) -> u64 {
         // the driving index has no other columns, so the event needs another lookup
         let looks_up = self.drives && !self.rest.sql.is_empty();
         self.lookups + if looks_up { QUERY_LOOKUP_COST } else { 1 }
@@ -144,21 +144,21 @@ impl Plan {
 
     /// Returns the SQL for each row that the driving conditions select, newest first: its identifier, and its JSON if
     /// it passes the rest.
-    pub fn rows(&self) -> String {
+    pub(super) fn rows(&self) -> String {
         let (id, from) = (self.id, self.from);
         let (passed, driving) = (self.passed(), self.driving.sql());
         format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
 
     /// Like [`Plan::rows`], but returns 1 or 0 instead of the JSON: whether the event passes the rest.
-    pub fn passing_rows(&self) -> String {
+    pub(super) fn passing_rows(&self) -> String {
         let (id, from) = (self.id, self.tables_of_rest());
         let (rest, driving) = (self.rest.sql(), self.driving.sql());
         format!("SELECT {id}, coalesce({rest}, 0) FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
 
     /// Returns the SQL for the number of rows that pass.
-    pub fn count(&self) -> String {
+    pub(super) fn count(&self) -> String {
         format!(
             "SELECT count(CASE WHEN {} THEN 1 END) FROM {} WHERE {}",
             self.rest.sql(),
@@ -174,17 +174,17 @@ impl Plan {
     }
 
     /// Returns the parameters of [`Plan::rows`], [`Plan::passing_rows`] and [`Plan::count`].
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
         self.rest.values.iter().chain(&self.driving.values)
     }
 
     /// Returns the SQL for one event's JSON, if the event passes.
-    pub fn row(&self) -> String {
+    pub(super) fn row(&self) -> String {
         format!("SELECT {} FROM events e WHERE e.id = ? AND {}", self.passed(), self.driving.sql())
     }
 
     /// Returns the SQL for a row that exists if one event passes.
-    pub fn passing_row(&self) -> String {
+    pub(super) fn passing_row(&self) -> String {
         // the order of the parameters is the same as in `row`
         let rest = self.rest.sql();
         let passed = format!("SELECT CASE WHEN {rest} THEN 1 END AS passed");
@@ -195,7 +195,7 @@ impl Plan {
     }
 
     /// Returns the parameters of [`Plan::row`] and [`Plan::passing_row`].
-    pub fn values_of_row(&self, id: [u8; 16]) -> impl Iterator<Item = Value> {
+    pub(super) fn values_of_row(&self, id: [u8; 16]) -> impl Iterator<Item = Value> {
         self.rest.values.iter().cloned().chain([blob(id)]).chain(self.driving.values.iter().cloned())
     }
 
@@ -206,7 +206,7 @@ impl Plan {
 
     /// Returns the SQL for unordered identifiers from an index, for a condition that cannot drive: networks, and
     /// several rules. None if there is no such condition, or another one drives.
-    pub fn list(
+    pub(super) fn list(
         &self,
         filter: &Filter,
         before: Option<EventId>,

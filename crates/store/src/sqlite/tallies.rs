@@ -75,7 +75,7 @@ pub(super) struct Deltas<'a> {
 
 impl<'a> Deltas<'a> {
     /// Returns the changes by events that were stored (`sign` 1) or deleted (-1).
-    pub fn of(events: impl IntoIterator<Item = &'a Event>, sign: i64) -> Self {
+    pub(super) fn of(events: impl IntoIterator<Item = &'a Event>, sign: i64) -> Self {
         let mut deltas = Self::default();
         for event in events {
             deltas.add(event, sign);
@@ -138,7 +138,7 @@ impl<'a> Deltas<'a> {
     }
 
     /// Adds the changes to the stored counts.
-    pub fn apply(mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub(super) fn apply(mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut add = transaction.prepare_cached(
             "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (counter, period, place, key) DO UPDATE SET count = count + ?5",

@@ -84,7 +84,7 @@ fn write(transaction: &Transaction<'_>, group: &Group, words: &str) -> rusqlite:
     transaction
         .prepare_cached("INSERT OR REPLACE INTO numbers VALUES ('indexed', ?)")?
         .execute([group.last])?;
-    add_to_number(transaction, "indexed_events", GROUP as i64)
+    add_to_number(transaction, "indexed_events", i64::try_from(GROUP).unwrap_or(i64::MAX))
 }
 
 /// Counts the events with these `seq` as deleted, and deletes groups without remaining events.
