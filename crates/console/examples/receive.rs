@@ -88,8 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Retention::default(),
         |notice| println!("{notice}"),
     )?;
-    let reading = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT)?;
-    let intake = Arc::new(Intake::new(journal, reading));
+    let intake = Arc::new(Intake::new(journal, Arc::<SqliteStore>::clone(&store)));
     let sensors = vec![Sensor::new("web1", Password::clear(b"s3cret"), 0)];
     let receiver = Receiver::start(intake, sensors, Redactor::new(&RedactionOptions::default()))?;
     let runtime = tokio::runtime::Runtime::new()?;

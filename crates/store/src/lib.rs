@@ -45,7 +45,7 @@
 //! assert_eq!(reader.count(&Filter::default())?, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),
     warn(

@@ -25,7 +25,7 @@ async fn served(sensors: Vec<Sensor>) -> Served {
     let store = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
     let journal = Journal::open(&store::journal_folder(data_dir.path()), JournalOptions::default());
     let journal = Arc::new(journal.unwrap());
-    let intake = Arc::new(Intake::new(Arc::clone(&journal), store));
+    let intake = Arc::new(Intake::new(Arc::clone(&journal), Arc::new(store)));
     let redactor = Redactor::new(&RedactionOptions::default());
     // Only a body that never arrives waits for this time.
     let receiver = Receiver::start_with(intake, sensors, redactor, Duration::from_secs(2)).unwrap();
