@@ -200,9 +200,9 @@ pub async fn serve(
 }
 
 fn router(console: Console, routes: Routes) -> Router {
-    let document: Arc<str> = openapi::text(&routes.document(&console.properties)).into();
+    let document = Arc::new(openapi::Packed::new(&routes.document(&console.properties)));
     let api = routes.router(&console);
-    api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
+    api.route("/api/openapi.json", get(move || async move { document.answer() }))
         .fallback(pages::serve)
         .layer(axum::middleware::from_fn(serve::whole_body))
         .layer(axum::middleware::from_fn_with_state(console.clone(), access::guard::guard))

@@ -87,11 +87,6 @@ impl SqliteStore {
         Self::new(path, busy_timeout, Some(Mutex::new(None)))
     }
 
-    /// Returns a read-only store that opens the file on first use. Otherwise like [`SqliteStore::open_read_only`].
-    pub fn read_later(path: &Path, busy_timeout: Duration) -> Self {
-        Self::new(path, busy_timeout, None)
-    }
-
     fn new(path: &Path, busy_timeout: Duration, writer: Option<Mutex<Option<Connection>>>) -> Self {
         let path = path.to_path_buf();
         Self { path, busy_timeout, budget: QUERY_BUDGET, writer, readers: Mutex::default() }
@@ -120,7 +115,7 @@ impl SqliteStore {
     /// # Errors
     /// See [`StoreError`]; [`StoreError::Engine`] if the file does not exist.
     pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let store = Self::read_later(path, busy_timeout);
+        let store = Self::new(path, busy_timeout, None);
         store
             .read("open", |connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))
             .and_then(|found| connection::check_version(path, found))?;
