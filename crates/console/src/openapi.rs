@@ -230,21 +230,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_description_in_docs_has_these_routes() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/openapi.json");
-        let written: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let document = serde_json::to_value(document()).unwrap();
-        for pointer in ["/paths", "/components/schemas"] {
-            for (name, own) in document.pointer(pointer).unwrap().as_object().unwrap() {
-                assert!(
-                    written.pointer(pointer).unwrap().get(name) == Some(own),
-                    "docs/reference/openapi.json is out of date at {name}: `make docs`"
-                );
-            }
-        }
-    }
-
-    #[test]
     fn a_property_of_a_part_is_a_parameter_of_every_filter() {
         const PART: &[event::Property] =
             &[event::Property::fact("cups", event::property::Values::Number, "Cups", "杯数")];
