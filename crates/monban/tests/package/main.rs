@@ -178,10 +178,17 @@ fn installed(host: &Host) {
     }
 }
 
+/// A channel whose secret is in the environment of the unit alone.
+const CHANNEL: &str = "[[notify.slack]]\nname = \"ops\"\nurl_env = \"OPS\"\n# ours\n";
+const ENVIRONMENT: &str = "[Service]\nEnvironment=OPS=https://hooks.example.org/ops\n";
+
 /// An upgrade restarts what runs; it loses no event and keeps the changes of the administrator.
 fn upgraded(host: &Host) {
-    host.machine.shell("echo '# ours' >>/etc/monban/monban.toml; echo '# ours' >>/etc/monban/warden.toml");
-    host.machine.shell("systemctl enable --quiet --now monban monban-warden.socket");
+    let init = host.machine.shell("cat /etc/monban/monban.toml");
+    host.machine.write("/etc/monban/monban.toml", init + CHANNEL);
+    host.machine.shell("echo '# ours' >>/etc/monban/warden.toml; mkdir /etc/systemd/system/monban.service.d");
+    host.machine.write("/etc/systemd/system/monban.service.d/ours.conf", ENVIRONMENT);
+    host.machine.shell("systemctl daemon-reload; systemctl enable --quiet --now monban monban-warden.socket");
     assert!(host.attack("before"));
     let old = host.daemon();
     let (done, ended) = channel();
@@ -255,7 +262,7 @@ fn purged(host: &Host) {
         assert!(!host.exists(path), "{path}");
     }
     let links = host.machine.shell("find /etc/systemd /var/lib/systemd -name '*monban*'");
-    assert_eq!(links, "");
+    assert_eq!(links, "/etc/systemd/system/monban.service.d\n");
     assert!(host.machine.run(["id", "monban"]).status.success(), "the user stays");
     host.machine.shell("rm /etc/monban/privkey.pem");
     host.install(Packages::NEW);
