@@ -132,6 +132,7 @@ impl Daemon {
         let mut look = tokio::time::interval(SOCKET_INTERVAL);
         look.tick().await; // the first tick is immediate
         systemd::notify("READY=1");
+        crate::allocator::return_freed_memory();
         // dropping the set aborts its tasks
         let mut tasks = JoinSet::new();
         loop {

@@ -15,6 +15,7 @@
 )]
 
 mod access;
+mod allocator;
 mod certificates;
 mod checks;
 mod cli;
@@ -46,10 +47,6 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Inspection allocates many small blocks and frees them soon. docs/performance.md has the figures.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
