@@ -3,8 +3,13 @@
 //! The name of a file below `/assets/` contains a hash of its content, so browsers cache it forever. Every other address is a
 //! page of the program and gets `index.html`, which names the files of this build; browsers do not cache it.
 
+use std::io::Write;
+
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
 
 use crate::Problem;
 use finding::{ProblemCode, table};
@@ -63,7 +68,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         return index(INDEX);
     }
     match path.strip_prefix("/assets/").and_then(|name| ASSETS.iter().find(|asset| asset.name == name)) {
-        Some(asset) => file(asset, accepts_brotli(&headers)),
+        Some(asset) => file(asset, accepts(&headers, "br")),
         None => nothing(),
     }
 }
@@ -90,13 +95,13 @@ fn index(page: Option<&'static [u8]>) -> Response {
     (headers, page).into_response()
 }
 
-/// Returns whether the client names brotli among the codings that it accepts (RFC 9110 §12.5.3).
-fn accepts_brotli(headers: &HeaderMap) -> bool {
+/// Returns whether the client names a coding among those that it accepts (RFC 9110 §12.5.3).
+pub(crate) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case("br") && weight != Some(0.0)
+        name.trim().eq_ignore_ascii_case(wanted) && weight != Some(0.0)
     })
 }
 
@@ -109,6 +114,22 @@ fn file(asset: &Asset, brotli: bool) -> Response {
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
     ];
     (headers, content).into_response()
+}
+
+/// Returns a table that is the same for every user as JSON, compressed if the client accepts that. A table with secrets must not
+/// be compressed beside text of an attacker: its length would reveal them.
+pub(crate) fn table(headers: &HeaderMap, table: &impl Serialize) -> Response {
+    // tables have texts as keys, which always serialise
+    let json = serde_json::to_vec(table).unwrap_or_default();
+    let fields = [(header::CONTENT_TYPE, "application/json"), (header::VARY, "accept-encoding")];
+    let packed = accepts(headers, "gzip").then(|| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&json).and_then(|()| encoder.finish())
+    });
+    match packed {
+        Some(Ok(packed)) => (fields, [(header::CONTENT_ENCODING, "gzip")], packed).into_response(),
+        _ => (fields, json).into_response(),
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +209,7 @@ mod tests {
             if let Some(accepted) = accepted {
                 headers.insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
             }
-            assert_eq!(accepts_brotli(&headers), expected, "{accepted:?}");
+            assert_eq!(accepts(&headers, "br"), expected, "{accepted:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! `/api/parts`: the parts of the daemon.
 
 use axum::extract::State;
-use axum::response::Json;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use event::Severity;
 use finding::{EventKind, Text};
 use serde::Serialize;
@@ -9,8 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Console;
 use crate::access::Viewer;
+use crate::{Console, pages};
 
 /// A part of the daemon, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -57,6 +58,6 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     tag = "state",
     responses((status = 200, body = Vec<PartInfo>))
 )]
-async fn list(_: Viewer, State(console): State<Console>) -> Json<Vec<PartInfo>> {
-    Json(console.parts.to_vec())
+async fn list(_: Viewer, State(console): State<Console>, headers: HeaderMap) -> Response {
+    pages::table(&headers, &console.parts)
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::Response;
 use event::property::Completion;
 use finding::text::Language;
 use serde::Serialize;
@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Console;
 use crate::access::Viewer;
 use crate::problem::preferred;
+use crate::{Console, pages};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list))
@@ -73,11 +73,11 @@ impl Property {
 async fn list(_: Viewer, State(console): State<Console>, headers: HeaderMap) -> Response {
     let language = preferred(&headers);
     let properties = console.properties.iter().map(|property| Property::of(property, language)).collect();
-    let headers = [
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code())),
-        (header::VARY, HeaderValue::from_static("accept-language")),
-    ];
-    (headers, Json(Properties { properties })).into_response()
+    let mut response = pages::table(&headers, &Properties { properties });
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+    fields.append(header::VARY, HeaderValue::from_static("accept-language"));
+    response
 }
 
 #[cfg(test)]

@@ -908,10 +908,10 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
 });
 
 /** Returns an event of a gate that this version does not know. */
-function login(change = {}) {
+function unknown(change = {}) {
   const { evidence, ...envelope } = event({
-    gate: "login",
-    kind: "login.denied",
+    gate: "door",
+    kind: "door.denied",
     outcome: "denied",
     severity: "warning",
     subject: "sshd",
@@ -922,11 +922,11 @@ function login(change = {}) {
       ["attempts", 3],
     ],
   });
-  return { ...envelope, evidence: { login: { service: "sshd", tries: ["a", "b"] } }, ...change };
+  return { ...envelope, evidence: { door: { service: "sshd", tries: ["a", "b"] } }, ...change };
 }
 
 test("an event of an unknown kind: in the list, live, and on its page with facts and JSON; in both languages", async () => {
-  const [one, bare] = [login(), login({ actor: undefined, summary: undefined, evidence: undefined, facts: [] })];
+  const [one, bare] = [unknown(), unknown({ actor: undefined, summary: undefined, evidence: undefined, facts: [] })];
   for (const [locale, notice, facts] of [
     ["en-GB", "This version of monban does not know this evidence.", "Facts"],
     ["ja-JP", "このバージョンの monban が対応していない証跡です。", "属性"],
@@ -940,12 +940,12 @@ test("an event of an unknown kind: in the list, live, and on its page with facts
       await page.goto(`${api.address}/events`);
       await rows(page).nth(2).waitFor();
       const text = await rows(page).first().innerText();
-      for (const part of ["login.denied", "sshd", "root", "3 wrong passwords for root"]) assert.ok(text.includes(part), `${part}: ${text}`);
-      assert.ok((await rows(page).nth(1).innerText()).includes("login.denied"));
+      for (const part of ["door.denied", "sshd", "root", "3 wrong passwords for root"]) assert.ok(text.includes(part), `${part}: ${text}`);
+      assert.ok((await rows(page).nth(1).innerText()).includes("door.denied"));
       await page.locator(".event-row .event-rule", { hasText: "941100" }).waitFor();
       await rows(page).first().locator(".event-what").click();
       await page.getByText(notice).waitFor();
-      assert.equal(await page.innerText("h1"), "login.denied: sshd");
+      assert.equal(await page.innerText("h1"), "door.denied: sshd");
       const table = await page.locator(".fact-table").innerText();
       for (const part of [facts, "method", "password", "attempts", "3"]) assert.ok(table.includes(part), `${part}: ${table}`);
       assert.ok((await page.locator("pre.bytes").first().innerText()).includes('"service": "sshd"'));
@@ -953,17 +953,17 @@ test("an event of an unknown kind: in the list, live, and on its page with facts
       const asked = api.asked.find(({ query }) => query.startsWith("user=root"));
       assert.ok(asked, "its neighbours are those of the same user");
       await page.goto(`${api.address}/events/${bare.id}`);
-      await page.locator("h1", { hasText: "login.denied: sshd" }).waitFor();
+      await page.locator("h1", { hasText: "door.denied: sshd" }).waitFor();
       await page.goto(`${api.address}/live`);
       await page.waitForFunction(() => document.querySelector(".page-actions .badge.good"));
-      api.push("event", login({ id: "01M86FYNWH4TW6999999999999" }));
-      await rows(page).first().locator("text=login.denied").waitFor();
+      api.push("event", unknown({ id: "01M86FYNWH4TW6999999999999" }));
+      await rows(page).first().locator("text=door.denied").waitFor();
     });
   }
 });
 
 test("an event's kind has the title of the part that declares it; in both languages", async () => {
-  const one = login({ evidence: undefined });
+  const one = unknown({ gate: "login", kind: "login.denied", evidence: undefined });
   const title = { en: "login refused", ja: "ログインの拒否" };
   const parts = [{ name: "logins", pages: [], kinds: [{ name: "login.denied", severity: "warning", title }] }];
   const top = { rules: [], clients: [], paths: [], sites: [], facts: [], kinds: [{ gate: "login", kind: "login.denied", count: 3 }] };
