@@ -51,7 +51,7 @@ pub struct Login {
     /// The terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<String>,
-    /// What is new for this user.
+    /// The properties that are new for this user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new: Vec<New>,
     /// Duration of a session that ended, in seconds.

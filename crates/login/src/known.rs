@@ -54,7 +54,7 @@ struct User {
     hours: [bool; 24],
 }
 
-/// What is known of all users.
+/// The history of all users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Known(BTreeMap<String, User>);

@@ -53,7 +53,7 @@ pub const OWN_ADDRESS_TIME: Duration = Duration::from_secs(30 * 86_400);
 /// has the first duration again.
 pub const MAX_BANNED: usize = 4096;
 
-/// Connections whose tries are told apart, so that the lines of one try count once. A further one replaces the oldest,
+/// Connections that are remembered, so that several lines of one try count once. A further one replaces the oldest,
 /// whose next line may count a try twice.
 pub const MAX_CONNECTIONS: usize = 4096;
 

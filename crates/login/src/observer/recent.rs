@@ -48,7 +48,7 @@ impl Told {
     }
 }
 
-/// What is known of a login that the journal reports.
+/// The state of a login that the journal reports.
 pub(super) enum Confirmed {
     /// Nothing.
     New,

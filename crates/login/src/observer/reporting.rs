@@ -1,4 +1,4 @@
-//! The reports of an observer: how each thing that it saw is told.
+//! The reports of an observer, one for each thing that it saw.
 
 use event::{Outcome, Severity};
 

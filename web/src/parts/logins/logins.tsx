@@ -1,4 +1,4 @@
-// Who is in, the last logins, and failed tries by source.
+// The page of logins: open sessions, the last logins, and failed tries by source.
 import { useLoad } from "../../api/client";
 import { type Event } from "../../api/event";
 import { clock, date, dateTime, number } from "../../i18n";

@@ -33,7 +33,7 @@ impl Command {
         let parent =
             rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
         let report = HookReport::of_environment(variable, parent);
-        // nobody is told of an error: a login must not depend on the daemon
+        // an error is dropped: a login must not depend on the daemon
         let _sent = send(socket, &report);
     }
 }

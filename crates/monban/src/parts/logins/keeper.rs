@@ -56,7 +56,7 @@ pub struct Tools {
     pub folder: Folder,
 }
 
-/// What one lock holds, so that the stored state always fits the stored places.
+/// The content of one lock, so that the stored state always fits the stored places.
 struct Kept {
     observer: Observer,
     places: Places,

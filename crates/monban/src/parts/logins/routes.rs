@@ -15,7 +15,7 @@ pub fn routes() -> PartRoutes {
     PartRoutes::new().routes(routes!(now))
 }
 
-/// Who is in, and who tries, at this moment.
+/// The open sessions and bursts of this moment.
 #[derive(Serialize, ToSchema)]
 struct LoginsNow {
     /// Whether logins are read: there is a table `[logins]`.
