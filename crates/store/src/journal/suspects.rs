@@ -1,4 +1,4 @@
-//! What the journal knows of the disk: how far it is synced, and which segments the disk failed to keep.
+//! The state of syncing: the synced position, and the segments that the disk failed to keep.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! `[logins]`: where logins are read, and what is done about them.
+//! `[logins]`: the sources of logins, and the rules for bans and silence.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -77,7 +77,7 @@ impl Follower {
         if read {
             return Ok(true);
         }
-        // everything is read: does the name stand for another file now?
+        // at the end of the file, the name may already stand for another one
         let (_, place) = named?;
         let same = |of: &Current| (of.place.device, of.place.inode) == (place.device, place.inode);
         if !self.current.as_ref().is_some_and(same) {
