@@ -1,0 +1,121 @@
+//! The packages that the tests install, and the machines on which they do it.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use event::{Event, FactValue};
+use testkit::client::exchange;
+use testkit::{Machine, Release};
+
+/// The listener of the configuration that `monban init` writes.
+const GATE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
+
+/// The shell script that makes a package of another version from one of the working folder. Arguments: both versions.
+const AGE: &str = r#"
+dpkg-deb --raw-extract "monban_$1_amd64.deb" files
+sed -i "s/^Version: .*/Version: $2/" files/DEBIAN/control
+dpkg-deb -Znone --root-owner-group --build files "monban_$2_amd64.deb"
+"#;
+
+/// The packages that the tests install: this version, and the same files as an older one.
+pub(crate) struct Packages {
+    folder: tempfile::TempDir,
+}
+
+impl Packages {
+    pub(crate) const OLD: &str = "0.0.1";
+    pub(crate) const NEW: &str = env!("CARGO_PKG_VERSION");
+
+    /// Packs the binary of the tests.
+    pub(crate) fn build() -> Self {
+        let folder = testkit::process::folder("monban-package-");
+        let target = Path::new(env!("CARGO_BIN_EXE_monban")).ancestors().nth(2).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/deb/build");
+        let output = Command::new(&script)
+            .args(["dev", "--fast", "--quiet", "--deb-version", Self::NEW, "--output"])
+            .arg(folder.path())
+            .env("CARGO_TARGET_DIR", target)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}\n`make install-deps` installs cargo-deb");
+        let output = Command::new("sh")
+            .args(["-euc", AGE, "age", Self::NEW, Self::OLD])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, version: &str) -> PathBuf {
+        self.folder.path().join(format!("monban_{version}_amd64.deb"))
+    }
+}
+
+/// A machine with the packages in /srv.
+pub(crate) struct Host {
+    pub(crate) machine: Machine,
+}
+
+impl Host {
+    pub(crate) fn boot(release: Release, packages: &Packages) -> Self {
+        let machine = Machine::boot(release);
+        for version in [Packages::OLD, Packages::NEW] {
+            machine.copy(&packages.path(version), &format!("/srv/monban_{version}_amd64.deb"));
+        }
+        machine.write("/etc/dpkg/dpkg.cfg.d/test", "force-unsafe-io\n");
+        Self { machine }
+    }
+
+    /// Installs a version, and returns what apt and the scripts of the package print.
+    pub(crate) fn install(&self, version: &str) -> String {
+        self.apt(&format!("install --reinstall ./monban_{version}_amd64.deb"))
+    }
+
+    pub(crate) fn apt(&self, command: &str) -> String {
+        self.machine.shell(&format!("cd /srv; DEBIAN_FRONTEND=noninteractive apt-get -y {command} 2>&1"))
+    }
+
+    /// Returns the state of a unit: "active", "enabled" and so on.
+    pub(crate) fn state(&self, question: &str, unit: &str) -> String {
+        self.machine.output(["systemctl", question, unit]).trim().to_owned()
+    }
+
+    /// Returns mode, owner and group of a file.
+    pub(crate) fn owner(&self, path: &str) -> String {
+        self.machine.shell(&format!("stat -c '%a %U:%G' {path}")).trim().to_owned()
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.machine.run(["test", "-e", path]).status.success()
+    }
+
+    /// Returns the number of the daemon's process.
+    pub(crate) fn daemon(&self) -> String {
+        self.machine.output(["systemctl", "show", "--property=MainPID", "--value", "monban"])
+    }
+
+    /// Attacks the path `/NAME`, and returns whether the gate blocked it. An error of the connection is none of the test.
+    pub(crate) fn attack(&self, name: &str) -> bool {
+        let request = format!(
+            "GET /{name}?q=<script>alert(1)</script> HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: curl/8\r\n\
+             Accept: */*\r\nConnection: close\r\n\r\n"
+        );
+        let response = self.machine.in_network(|| exchange(GATE, request.as_bytes()));
+        response.is_ok_and(|response| response.status == 403)
+    }
+
+    /// Returns the paths of the stored attacks.
+    pub(crate) fn stored(&self) -> BTreeSet<String> {
+        let list = self.machine.shell("monban events list --json --limit=1000 --outcome blocked");
+        let facts = list.lines().flat_map(|line| Event::from_json(line.as_bytes()).unwrap().all_facts());
+        facts
+            .filter_map(|fact| match fact.value {
+                FactValue::Text(path) if fact.name == "path" => Some(path.trim_start_matches('/').to_owned()),
+                _ => None,
+            })
+            .collect()
+    }
+}
