@@ -27,7 +27,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use console::access::{Access, Url};
-//! use console::{Console, Health};
+//! use console::{Console, Health, Sources};
 //!
 //! # let data_dir = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -35,8 +35,8 @@
 //! let url = Url::of_listener(listener.local_addr()?);
 //! let (access, _) = Access::open(data_dir.path(), url, Arc::new(spine::clock::SystemClock::default()))?;
 //! let events = store::EventReader::open(data_dir.path())?;
-//! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(access), Arc::new(events)) };
-//! console::serve(listener, console, console::Routes::default(), async {}).await?; // until the last argument is done
+//! let sources = Sources { health: Arc::new(Health::default), ..Sources::new(Arc::new(access), Arc::new(events)) };
+//! console::serve(listener, Console::new(sources), console::Routes::default(), async {}).await?; // until the last argument is done
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -125,9 +125,12 @@ pub const ACTIONS: &[&[AuditAction]] = &[
     tuning_api::learning::ACTIONS,
 ];
 
-/// The data that the console shows. Each request calls the functions.
+/// What the handlers of requests share. A clone is the same console, and costs as much as one counter.
 #[derive(Clone)]
-pub struct Console {
+pub struct Console(Arc<Sources>);
+
+/// The data that the console shows. Each request calls the functions.
+pub struct Sources {
     /// Returns the current state.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// Returns the current metrics, in Prometheus' text format.
@@ -157,9 +160,9 @@ pub struct Console {
     pub live: live::Live,
 }
 
-impl Console {
-    /// Makes a console of these events. The other fields have values without a daemon; set them with `Console { health,
-    /// ..Console::new(access, events) }`.
+impl Sources {
+    /// Returns the sources of a console of these events. The other fields have values without a daemon; set them with `Sources {
+    /// health, ..Sources::new(access, events) }`.
     pub fn new(access: Arc<access::Access>, events: Arc<dyn store::EventQuery>) -> Self {
         Self {
             access,
@@ -176,6 +179,21 @@ impl Console {
             geoip: Arc::default(),
             live: live::Live::default(),
         }
+    }
+}
+
+impl Console {
+    /// Makes a console of these sources.
+    pub fn new(sources: Sources) -> Self {
+        Self(Arc::new(sources))
+    }
+}
+
+impl std::ops::Deref for Console {
+    type Target = Sources;
+
+    fn deref(&self) -> &Sources {
+        &self.0
     }
 }
 

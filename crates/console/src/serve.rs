@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tower::ServiceExt;
 
 use crate::Problem;
 
@@ -78,14 +80,14 @@ pub(crate) async fn serve(
         // Responses are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         let (tls, stopped) = (tls.clone(), stopped.clone());
-        let router = router.clone().layer(Extension(ConnectInfo(peer)));
+        let router = router.clone();
         tokio::spawn(async move {
             match tls {
-                None => connection(stream, router, head_timeout, stopped).await,
+                None => connection(stream, peer, router, head_timeout, stopped).await,
                 Some(tls) => {
                     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
                     if let Ok(Ok(stream)) = handshake {
-                        connection(stream, router, head_timeout, stopped).await;
+                        connection(stream, peer, router, head_timeout, stopped).await;
                     }
                 }
             }
@@ -101,13 +103,19 @@ pub(crate) async fn serve(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
     router: Router,
     head_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(BUFFER_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // a layer on the router would be a new layer on each of its routes, for each connection
+    let service = router.map_request(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     // The client notices a broken connection itself.
     let stop = async {
@@ -205,7 +213,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_has_limits_of_length_and_time() {
-        use tower::ServiceExt;
         let router = Router::new()
             .route("/", axum::routing::post(async |body: axum::body::Bytes| body.len().to_string()))
             .layer(axum::middleware::from_fn(whole_body));

@@ -31,13 +31,13 @@ async fn served(
     let clock = Arc::new(spine::clock::SystemClock::default());
     let (access, _) = access::Access::open(data_dir, access::Url::of_listener(address), clock).unwrap();
     let token = access.command_token("test", &[access::Scope::Read], None).unwrap();
-    let console = Console {
+    let sources = Sources {
         health: Arc::new(move || health.clone()),
         metrics: Arc::new(|| "a_metric 1\n".to_owned()),
-        ..Console::new(Arc::new(access), Arc::new(EventReader::open(data_dir).unwrap()))
+        ..Sources::new(Arc::new(access), Arc::new(EventReader::open(data_dir).unwrap()))
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, console, Routes::default(), async {
+    let server = tokio::spawn(serve(listener, Console::new(sources), Routes::default(), async {
         let _ = stopped.await;
     }));
     let end = async move || {

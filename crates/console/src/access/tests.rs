@@ -71,7 +71,7 @@ impl Bench {
         assert_eq!(aside, None);
         let access = Arc::new(access);
         let events = Arc::new(store::EventReader::open(folder.path()).unwrap());
-        let router = crate::router(Console::new(Arc::clone(&access), events), routes);
+        let router = crate::router(Console::new(crate::Sources::new(Arc::clone(&access), events)), routes);
         Self { access, clock, router, _folder: folder }
     }
 

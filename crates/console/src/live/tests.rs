@@ -30,7 +30,8 @@ impl Fixture {
         let (access, _) = crate::access::Access::open(data_dir.path(), url, clock).unwrap();
         let token = access.command_token("test", &[crate::access::Scope::Read], None).unwrap();
         let access = Arc::new(access);
-        let console = Console { live, ..Console::new(Arc::clone(&access), events) };
+        let console =
+            Console::new(crate::Sources { live, ..crate::Sources::new(Arc::clone(&access), events) });
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let server = tokio::spawn(crate::serve(listener, console, crate::Routes::default(), async {
             let _ = stopped.await;

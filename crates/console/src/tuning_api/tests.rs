@@ -102,8 +102,8 @@ fn console() -> (Console, Sender<()>, tempfile::TempDir) {
     let events = EventReader::open(data_dir.path()).unwrap();
     let (go, may_go) = channel();
     let tuning = Arc::new(Rules { may_go: Mutex::new(may_go) });
-    let console = Console { tuning, ..Console::new(Arc::new(access), Arc::new(events)) };
-    (console, go, data_dir)
+    let sources = crate::Sources { tuning, ..crate::Sources::new(Arc::new(access), Arc::new(events)) };
+    (Console::new(sources), go, data_dir)
 }
 
 fn identity(role: Role) -> Identity {

@@ -163,8 +163,9 @@ async fn strangers_learn_that_there_are_problems_but_not_which() {
         let lost = store::JournalHealth { lost: 3, ..Default::default() };
         crate::Health { findings: lost.lasting_findings(0), ..crate::Health::default() }
     };
-    let console = Console { health: Arc::new(health), ..Console::new(Arc::clone(&bench.access), events) };
-    let bench = Bench { router: crate::router(console, crate::Routes::default()), ..bench };
+    let sources =
+        crate::Sources { health: Arc::new(health), ..crate::Sources::new(Arc::clone(&bench.access), events) };
+    let bench = Bench { router: crate::router(Console::new(sources), crate::Routes::default()), ..bench };
     let stranger = bench.ask("GET", "/healthz", None).await;
     let seen = |answer: &Answer| {
         let found = answer.body["findings"].as_array().unwrap();

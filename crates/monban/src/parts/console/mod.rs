@@ -94,7 +94,7 @@ impl Part for Console {
         spine.offer(Arc::clone(&access));
         spine.offer(Arc::new(keys.offered()));
         let (health, metrics, storage) = (Arc::clone(&spine), Arc::clone(&spine), Arc::clone(&spine));
-        let mut console = console::Console {
+        let mut sources = console::Sources {
             health: Arc::new(move || health::health(&health)),
             metrics: Arc::new(move || health::metrics(&metrics)),
             acknowledge: Arc::new(move || storage.storage.acknowledge.all()),
@@ -103,10 +103,10 @@ impl Part for Console {
             properties: Arc::clone(&spine.declared.properties),
             filters: Arc::new(filters(spine.data_dir()).map_err(|fault| Failure::of_faults(vec![*fault]))?),
             geoip: Arc::clone(&spine.shared.geoip),
-            ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
+            ..console::Sources::new(Arc::clone(&access), Arc::new(spine.reader()))
         };
         if let Some(tuning) = spine.find::<dyn tuning::Tuning>() {
-            console.tuning = tuning;
+            sources.tuning = tuning;
         }
         let mut routes = Routes::default();
         for (part, of_part) in &spine.declared.routes {
@@ -116,7 +116,7 @@ impl Part for Console {
             })?;
         }
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(console::serve(listener, console, routes, async {
+        let serving = tokio::spawn(console::serve(listener, console::Console::new(sources), routes, async {
             // a dropped sender means the same
             let _ = stopped.await;
         }));
