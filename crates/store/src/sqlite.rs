@@ -235,8 +235,8 @@ fn time_of(id: [u8; 16]) -> Timestamp {
     EventId::from_bytes(id).time()
 }
 
-fn read_event(json: &str) -> rusqlite::Result<Event> {
-    Event::from_json(json.as_bytes()).map_err(|error| {
+fn read_event(json: &[u8]) -> rusqlite::Result<Event> {
+    Event::from_json(json).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     })
 }

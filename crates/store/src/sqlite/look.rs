@@ -404,13 +404,12 @@ impl<'a> Texts<'a> {
         self.wanted.is_empty() && self.unwanted.is_empty() && self.of_events.is_empty()
     }
 
-    fn fit(&mut self, json: &str) -> bool {
+    fn fit(&mut self, json: &[u8]) -> bool {
         if self.is_empty() {
             return true;
         }
         self.lower.clear();
-        self.lower.extend_from_slice(json.as_bytes());
-        self.lower.make_ascii_lowercase();
+        self.lower.extend(json.iter().map(u8::to_ascii_lowercase));
         let holds = |finder: &Finder<'_>| finder.find(&self.lower).is_some();
         self.wanted.iter().all(holds) && !self.unwanted.iter().any(holds)
     }

@@ -81,21 +81,21 @@ pub(super) struct Unpacker(Vec<u8>);
 const KEPT_BYTES: usize = 1024 * 1024;
 
 impl Unpacker {
-    /// Returns the JSON of a payload.
+    /// Returns the JSON of a payload. Whoever reads it as text or as an event checks that it is UTF-8.
     ///
     /// # Errors
     /// Fails for a damaged payload, and for a format that this version does not know.
-    pub(super) fn json<'a>(&'a mut self, payload: ValueRef<'a>) -> rusqlite::Result<&'a str> {
+    pub(super) fn json<'a>(&'a mut self, payload: ValueRef<'a>) -> rusqlite::Result<&'a [u8]> {
         let packed = match payload {
             ValueRef::Blob(packed) => packed,
-            text => return Ok(text.as_str()?),
+            text => return Ok(text.as_bytes()?),
         };
         self.unpack(packed).map_err(|what| {
             rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, what.into())
         })
     }
 
-    fn unpack(&mut self, packed: &[u8]) -> Result<&str, String> {
+    fn unpack(&mut self, packed: &[u8]) -> Result<&[u8], String> {
         let [FORM_1, a, b, c, d, block @ ..] = packed else {
             return Err(format!("a payload of an unknown form, {:?}", packed.first()));
         };
@@ -112,7 +112,7 @@ impl Unpacker {
         if bytes != length {
             return Err(format!("a damaged payload: {bytes} bytes in place of {length}"));
         }
-        str::from_utf8(&self.0).map_err(|error| format!("a damaged payload: {error}"))
+        Ok(&self.0)
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
             Payload::Plain(json) => ValueRef::Text(json.as_bytes()),
             Payload::Packed(packed) => ValueRef::Blob(packed),
         };
-        Unpacker::default().json(value).unwrap().to_owned()
+        String::from_utf8(Unpacker::default().json(value).unwrap().to_vec()).unwrap()
     }
 
     fn bytes(json: &str) -> usize {
@@ -170,8 +170,8 @@ mod tests {
             let mut damaged = packed.clone();
             damaged[at] ^= 0x55;
             // any result is fine, except a panic
-            let _any = unpacker.json(ValueRef::Blob(&damaged)).map(str::len);
+            let _any = unpacker.json(ValueRef::Blob(&damaged)).map(<[u8]>::len);
         }
-        assert_eq!(unpacker.json(ValueRef::Blob(&packed)).unwrap(), json);
+        assert_eq!(unpacker.json(ValueRef::Blob(&packed)).unwrap(), json.as_bytes());
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn extend(transaction: &Transaction<'_>, groups: usize) -> rusqlite::
         trigrams.add(json);
         // an unreadable event has no trigram that anybody could search for; the store checks events before it accepts
         // them
-        let id = serde_json::from_str::<Identified>(json).map_or([0; 16], |event| event.id.to_bytes());
+        let id = serde_json::from_slice::<Identified>(json).map_or([0; 16], |event| event.id.to_bytes());
         let this = group.get_or_insert(Group { newest: id, oldest: id, first: seq, last: seq });
         this.newest = this.newest.max(id);
         this.oldest = this.oldest.min(id);
@@ -123,7 +123,7 @@ pub(super) fn candidates(
     most: usize,
 ) -> rusqlite::Result<Option<Vec<Group>>> {
     let mut trigrams = Trigrams::new();
-    texts.iter().for_each(|text| trigrams.add(text));
+    texts.iter().for_each(|text| trigrams.add(text.as_bytes()));
     let words = trigrams.take_words();
     let words: Vec<&str> = words.split_whitespace().collect();
     if words.is_empty() {
@@ -159,9 +159,9 @@ impl Trigrams {
         Self { seen: vec![0; (1 << 24) / 64], list: Vec::new() }
     }
 
-    fn add(&mut self, text: &str) {
+    fn add(&mut self, text: &[u8]) {
         let mut trigram = 0;
-        for (number, byte) in text.bytes().enumerate() {
+        for (number, byte) in text.iter().enumerate() {
             trigram = (trigram << 8 | u32::from(byte.to_ascii_lowercase())) & 0xff_ffff;
             let (word, bit) = (trigram as usize / 64, 1 << (trigram % 64));
             if number >= 2 && self.seen[word] & bit == 0 {
