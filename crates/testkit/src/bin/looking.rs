@@ -136,7 +136,7 @@ fn outline(body: &serde_json::Value) -> String {
 fn figures(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
-    format!("{:.1}\t{:.1}\t{:.1}", at(50), at(95), at(100))
+    format!("{:.3}\t{:.3}\t{:.3}", at(50), at(95), at(100))
 }
 
 /// Returns a line of /proc/PID/status, in KiB.
