@@ -84,9 +84,34 @@ impl Subcommand for OfPart {
 /// The default configuration file.
 pub const DEFAULT_CONFIG: &str = "/etc/monban/monban.toml";
 
+/// The commands that run beside the daemon, without those whose options take memory to build.
+#[derive(Debug, Parser)]
+#[command(name = "monban", version, max_term_width = 100)]
+struct Small {
+    #[command(subcommand)]
+    command: Beside,
+}
+
+#[derive(Debug, Subcommand)]
+enum Beside {
+    Warden(commands::warden::Arguments),
+}
+
+/// Runs the command of the command line.
+pub fn run() -> Result<(), Failure> {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    match first.to_str() {
+        Some(name) if Beside::has_subcommand(name) => {
+            let Beside::Warden(arguments) = Small::parse().command;
+            commands::warden::run(&arguments)
+        }
+        _ => Cli::parse().run(),
+    }
+}
+
 impl Cli {
     /// Runs the command.
-    pub fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<(), Failure> {
         let file = self.config_file();
         match &self.command {
             Command::Up(arguments) => commands::up::run(arguments, &file),
