@@ -111,56 +111,29 @@ pub fn folder() -> tempfile::TempDir {
     folder
 }
 
+/// Appends the help of a command, and that of each command that it lists.
+fn describe(command: &str, text: &mut String) {
+    let words = command.split_whitespace();
+    let output = Command::new(BINARY).args(words).arg("--help").env_remove("MONBAN_CONFIG").output().unwrap();
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+    let help = stdout(&output);
+    let title = format!("monban {command}");
+    *text += &format!("\n## {}\n\n```text\n{}\n```\n", title.trim(), help.trim_end());
+    let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    // two spaces stand before a name, more before the second line of a description
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    for name in names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+        describe(format!("{command} {name}").trim_start(), text);
+    }
+}
+
 #[test]
 fn commands_reference() {
     let mut text = String::from(
         "# Commands\n\nMade from the program's own help by `make docs`. Exit codes: [exit-codes.md](exit-codes.md).\n",
     );
-    let commands = [
-        "",
-        "up",
-        "init",
-        "check",
-        "reload",
-        "acknowledge",
-        "rules",
-        "rules check",
-        "rules list",
-        "rules show",
-        "rules run",
-        "rules profile",
-        "rules exclude",
-        "rules replay",
-        "rules install",
-        "events",
-        "events list",
-        "events show",
-        "events tail",
-        "events export",
-        "events import",
-        "notify",
-        "notify test",
-        "notify status",
-        "console",
-        "console link",
-        "console token",
-        "console token list",
-        "console token delete",
-        "warden",
-        "completions",
-        "man",
-    ];
-    for command in commands {
-        let output = Command::new(BINARY)
-            .args(command.split_whitespace())
-            .arg("--help")
-            .env_remove("MONBAN_CONFIG")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{command}: {}", stderr(&output));
-        let title = format!("monban {command}");
-        text += &format!("\n## {}\n\n```text\n{}\n```\n", title.trim(), stdout(&output).trim_end());
-    }
+    describe("", &mut text);
     compare(&here("../../docs/user/commands.md"), &text);
 }
 
