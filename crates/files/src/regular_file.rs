@@ -4,10 +4,11 @@
 //! out of its folder. [`open`] opens regular files only; [`open_beneath`] also refuses everything outside a folder.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -67,6 +68,22 @@ pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
     let root = rustix::fs::open(folder, FOLDER, Mode::empty())?;
     let folder = if folders.is_empty() { root } else { folder_beneath(root, folders)? };
     open_in(&folder, name)
+}
+
+/// Entries of a folder that [`renamed`] looks at.
+const MAX_SIBLINGS: usize = 10_000;
+
+/// Finds the file that was renamed from `path`, as a log file is when it is rotated: in the same folder, with a name that begins
+/// with the old one, and with this inode.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn renamed(path: &Path, inode: u64) -> io::Result<Option<PathBuf>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    let is_it =
+        |entry: &DirEntry| entry.ino() == inode && entry.file_name().as_bytes().starts_with(name.as_bytes());
+    let entries = std::fs::read_dir(folder)?.take(MAX_SIBLINGS).filter_map(Result::ok);
+    Ok(entries.into_iter().find(is_it).map(|entry| entry.path()))
 }
 
 /// Flags for a folder on the path, which need not be readable.
@@ -198,6 +215,20 @@ mod tests {
         for gone in ["none", "sub/none"] {
             assert_eq!(text(gone).unwrap_err().kind(), io::ErrorKind::NotFound);
         }
+    }
+
+    #[test]
+    fn a_renamed_file_is_found_by_its_inode_and_the_beginning_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.log");
+        let make = |name: &str| {
+            std::fs::write(folder.path().join(name), name).unwrap();
+            std::fs::metadata(folder.path().join(name)).unwrap().ino()
+        };
+        let (older, other) = (make("auth.log.1"), make("other.log"));
+        assert_eq!(renamed(&path, older).unwrap(), Some(folder.path().join("auth.log.1")));
+        assert_eq!(renamed(&path, other).unwrap(), None);
+        assert!(renamed(&folder.path().join("none/auth.log"), older).is_err());
     }
 
     #[test]

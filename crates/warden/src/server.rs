@@ -193,7 +193,7 @@ fn logged(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
 
     use testkit::wait_until;
@@ -253,16 +253,26 @@ mod tests {
 
     #[test]
     fn answers_and_descriptors_reach_the_client() {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(log.path(), "a line\n").unwrap();
-        let logs = [("auth".to_owned(), log.path().to_owned())].into();
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("auth.log");
+        std::fs::write(&log, "a line\n").unwrap();
+        let inode = std::fs::metadata(&log).unwrap().ino();
+        let logs = [("auth".to_owned(), log.clone())].into();
         let running = Running::start(Settings { logs, ..Settings::default() });
         let client = running.client();
         assert_eq!(client.authorized_keys("nobody-at-all").unwrap(), crate::AuthorizedKeys::default());
-        let mut text = String::new();
-        std::fs::File::from(client.follow_log("auth").unwrap()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "a line\n");
-        let Err(Error::Refused(refusal)) = client.follow_log("other") else { panic!("it has another log") };
+        let text = |renamed: Option<u64>| {
+            let log = client.follow_log("auth", renamed).unwrap();
+            std::io::read_to_string(std::fs::File::from(log)).unwrap()
+        };
+        assert_eq!(text(None), "a line\n");
+        std::fs::rename(&log, folder.path().join("auth.log.1")).unwrap();
+        std::fs::write(&log, "another\n").unwrap();
+        assert_eq!((text(None), text(Some(inode))), ("another\n".to_owned(), "a line\n".to_owned()));
+        assert!(matches!(client.follow_log("auth", Some(u64::MAX)), Err(Error::Refused(_))));
+        let Err(Error::Refused(refusal)) = client.follow_log("other", None) else {
+            panic!("it has another log")
+        };
         assert_eq!(refusal.code, Code::Name);
         let cursor = JournalStart::Cursor("--all".to_owned());
         assert!(matches!(client.follow_journal(&cursor), Err(Error::Refused(_))));

@@ -15,6 +15,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 const CONFIGURATION: &str = r##"
 [logins]
+files = ["/var/log/auth.log"]
 hook = "/run/monban/logins.sock"
 quiet = "10s"
 
@@ -57,7 +58,8 @@ impl Gate {
              systemctl restart systemd-journald",
         );
         machine.shell(
-            "useradd --system --home-dir /var/lib/monban --shell /usr/sbin/nologin monban
+            "install -m 640 -g adm /dev/null /var/log/auth.log
+             useradd --system --home-dir /var/lib/monban --shell /usr/sbin/nologin monban
              install -d -m 750 -o root -g monban /etc/monban
              useradd -m -s /bin/bash -G sudo alice; echo alice:wonder | chpasswd
              useradd -m -s /bin/bash bob; echo bob:builder | chpasswd
@@ -143,6 +145,36 @@ fn fact(event: &Event, name: &str) -> Option<FactValue> {
 
 fn text(value: &str) -> Option<FactValue> {
     Some(FactValue::Text(value.to_owned()))
+}
+
+/// Appends a line of sshd to /var/log/auth.log, which monban's user may not read.
+fn log_line(gate: &Gate, user: &str) {
+    let line = format!("sshd[777]: Accepted password for {user} from 203.0.113.7 port 1 ssh2");
+    gate.machine.shell(&format!("echo \"$(date +%Y-%m-%dT%H:%M:%S%:z) vps1 {line}\" >>/var/log/auth.log"));
+}
+
+#[test]
+fn the_warden_opens_a_log_file_and_the_one_that_was_rotated_while_monban_did_not_run() {
+    let gate = Gate::start(Release::Bookworm);
+    // the first look at the file is its beginning
+    wait_until("the log file", PATIENCE, || {
+        log_line(&gate, "carol");
+        !gate.events("login.accepted").is_empty()
+    });
+    gate.machine.shell("systemctl stop monban");
+    log_line(&gate, "dave");
+    gate.machine.shell("cd /var/log; mv auth.log auth.log.1; install -m 640 -g adm /dev/null auth.log");
+    log_line(&gate, "erin");
+    gate.machine.shell("systemctl start monban");
+    // carol's last lines may come only now
+    let others = || {
+        let users = gate.events("login.accepted").into_iter().filter_map(|event| event.actor?.user);
+        let mut others: Vec<_> = users.filter(|user| user != "carol").collect();
+        others.sort();
+        others
+    };
+    wait_until("the two others", PATIENCE, || others().len() >= 2);
+    assert_eq!(others(), ["dave", "erin"]);
 }
 
 fn logins_become_events(release: Release) {

@@ -153,7 +153,7 @@ fn every_verb(release: Release) {
     });
     machine.write("/var/log/auth.log", "a login\n");
     let mut text = String::new();
-    std::fs::File::from(warden.follow_log("auth").unwrap()).read_to_string(&mut text).unwrap();
+    std::fs::File::from(warden.follow_log("auth", None).unwrap()).read_to_string(&mut text).unwrap();
     assert_eq!(text, "a login\n");
 
     warden.write("rules", b"deny all\n").unwrap();

@@ -58,8 +58,18 @@ pub struct Arguments {
 pub enum Source {
     /// The journal's entries of [`IDENTIFIERS`], as lines of JSON.
     Journal(JournalStart),
-    /// A log file that warden.toml names.
-    Log(String),
+    /// A log file.
+    Log(LogFile),
+}
+
+/// A log file that warden.toml names.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogFile {
+    /// Its name in warden.toml.
+    pub name: String,
+    /// The inode of the file that had its path before, and was renamed when the log was rotated.
+    pub renamed: Option<u64>,
 }
 
 /// The first entry of the journal to return.
@@ -82,24 +92,30 @@ impl crate::verb::Verb for Verb {
     fn subject(arguments: &Arguments) -> &str {
         match &arguments.source {
             Source::Journal(_) => "journal",
-            Source::Log(name) => name,
+            Source::Log(file) => &file.name,
         }
     }
 
     fn run(Arguments { source }: Arguments, context: &Context) -> Result<Done<()>, Refusal> {
         let descriptor = match source {
             Source::Journal(start) => follow_journal(&start, &context.work)?,
-            Source::Log(name) => {
+            Source::Log(LogFile { name, renamed }) => {
                 let (_, path) = named(&context.settings.logs, "logs", &name)?;
-                open(&path).map_err(|error| system(&path, error))?
+                open(&path, renamed).map_err(|error| system(&path, error))?
             }
         };
         Ok(Done { answer: (), descriptor: Some(descriptor) })
     }
 }
 
-/// Opens a log file, which is neither a link nor a hard link to a file of somebody else than its folder's owner.
-fn open(path: &Path) -> io::Result<OwnedFd> {
+/// Opens a log file, or the file with this inode that was renamed from it. It is neither a link nor a hard link to a file of
+/// somebody else than its folder's owner.
+fn open(path: &Path, renamed: Option<u64>) -> io::Result<OwnedFd> {
+    let older = match renamed {
+        Some(inode) => Some(files::regular_file::renamed(path, inode)?.ok_or(io::ErrorKind::NotFound)?),
+        None => None,
+    };
+    let path = older.as_deref().unwrap_or(path);
     let (folder, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(files::regular_file::open_beneath(folder, Path::new(name))?.into())
 }
@@ -191,12 +207,12 @@ impl Client {
         self.follow(Source::Journal(start.clone()))
     }
 
-    /// Opens the log file that warden.toml names so, at its beginning.
+    /// Opens the log file that warden.toml names so, or the one with this inode that was renamed from it, at its beginning.
     ///
     /// # Errors
     /// See [`Client::ask`].
-    pub fn follow_log(&self, name: &str) -> Result<OwnedFd, Error> {
-        self.follow(Source::Log(name.to_owned()))
+    pub fn follow_log(&self, name: &str, renamed: Option<u64>) -> Result<OwnedFd, Error> {
+        self.follow(Source::Log(LogFile { name: name.to_owned(), renamed }))
     }
 
     fn follow(&self, source: Source) -> Result<OwnedFd, Error> {

@@ -1,5 +1,6 @@
 //! `[logins]`: the sources of logins, and the rules for bans and silence.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,7 +129,8 @@ pub fn check(config: &LoginsConfig) -> Vec<Fault> {
     }
     for file in &keys.files {
         match store::regular_file::open(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            // the file may come later, and the warden may open it
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
                 fault("files", format!("cannot read {}: {error}", file.display()));
             }
             _ => {}

@@ -13,14 +13,12 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe;
 use warden::{Client, JournalStart};
 
-use super::Stop;
 use super::keeper::Keeper;
 use super::state_file::Places;
+use super::{Pause, Stop};
 
 /// The name of the source in findings.
 const SOURCE: &str = "the journal";
-/// Time after an error before the next try.
-const RETRY: Duration = Duration::from_secs(5);
 /// Readings in a row without an entry after which the journal is asked by time: the cursor may be damaged, or belong to a
 /// journal that is gone.
 const FRUITLESS: u32 = 3;
@@ -32,7 +30,7 @@ const CHUNK: usize = 64 * 1024;
 /// Follows the journal until `stop`.
 pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
     keeper.begin_journal();
-    let mut fruitless = 0;
+    let (mut fruitless, mut failures) = (0, Pause::default());
     loop {
         let read = async {
             let before = keeper.places();
@@ -40,6 +38,7 @@ pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
             fruitless += u32::from(matches!(opened, Err(OpenError::Refused(_))));
             let pipe = opened.map_err(|error| error.to_string())?;
             keeper.set_readable(SOURCE, Ok(()));
+            failures = Pause::default();
             let began = Instant::now();
             let read = read(&keeper, &warden, pipe).await.map_err(|error| error.to_string());
             let idle = keeper.places().cursor == before.cursor && began.elapsed() < SHORT;
@@ -54,7 +53,7 @@ pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
             () = stop.stopped() => return,
         }
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = tokio::time::sleep(failures.longer()) => {}
             () = stop.stopped() => return,
         }
     }

@@ -1,31 +1,32 @@
-//! Follows a log file over rotations: by rename and create, and by copy and truncate.
+//! Follows a log file over rotations: by rename and create, and by copy and truncate. The warden opens a file that monban's user may
+//! not.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use login::limits::MAX_LINE_BYTES;
 use login::syslog::SyslogLine;
+use store::regular_file;
+use warden::Client;
 
-use super::Stop;
 use super::keeper::Keeper;
 use super::state_file::Place;
+use super::{Pause, Stop};
 
 /// Time between two looks at a file.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Bytes that are read at a time.
 const CHUNK: u64 = 256 * 1024;
-/// Most files of a folder that are compared with a file that was rotated while monban did not run.
-const MAX_SIBLINGS: usize = 1000;
-
 /// Follows a file until `stop`.
-pub async fn follow(keeper: Arc<Keeper>, path: PathBuf, mut stop: Stop) {
+pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, path: PathBuf, mut stop: Stop) {
     let name = path.display().to_string();
-    let mut follower = Follower { path, zone: TimeZone::system(), current: None, skipping: false };
+    let mut follower = Follower { path, warden, zone: TimeZone::system(), current: None, skipping: false };
+    let mut failures = Pause::default();
     loop {
         let of = Arc::clone(&keeper);
         let polled = tokio::task::spawn_blocking(move || {
@@ -34,10 +35,17 @@ pub async fn follow(keeper: Arc<Keeper>, path: PathBuf, mut stop: Stop) {
         });
         let Ok((after, result)) = polled.await else { return };
         follower = after;
-        let more = matches!(result, Ok(true));
+        let pause = match &result {
+            Ok(true) => Duration::ZERO,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => failures.longer(),
+            Ok(false) | Err(_) => PAUSE,
+        };
+        if result.is_ok() {
+            failures = Pause::default();
+        }
         keeper.set_readable(&name, result.map(drop).map_err(|error| error.to_string()));
         tokio::select! {
-            () = tokio::time::sleep(if more { Duration::ZERO } else { PAUSE }) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stop.stopped() => return,
         }
     }
@@ -53,6 +61,7 @@ struct Current {
 #[derive(Debug)]
 struct Follower {
     path: PathBuf,
+    warden: Arc<Client>,
     zone: TimeZone,
     current: Option<Current>,
     /// Whether the bytes up to the next line end belong to a line that is too long.
@@ -72,17 +81,16 @@ impl Follower {
             self.skipping = false;
         }
         let read = self.read(&mut current, keeper)?;
-        let named = file_at(&self.path);
+        let named = std::fs::metadata(&self.path);
         self.current = Some(current);
         if read {
             return Ok(true);
         }
         // at the end of the file, the name may already stand for another one
-        let (_, place) = named?;
-        let same = |of: &Current| (of.place.device, of.place.inode) == (place.device, place.inode);
+        let named = named?;
+        let same = |of: &Current| (of.place.device, of.place.inode) == (named.dev(), named.ino());
         if !self.current.as_ref().is_some_and(same) {
-            let (file, place) = file_at(&self.path)?;
-            (self.current, self.skipping) = (Some(Current { file, place }), false);
+            (self.current, self.skipping) = (Some(self.open(None)?), false);
             return Ok(true);
         }
         Ok(false)
@@ -90,28 +98,53 @@ impl Follower {
 
     /// Opens the file, or the one to which it was renamed while monban did not run. The first start reads no old lines.
     fn begin(&self, keeper: &Keeper) -> io::Result<Current> {
-        let (file, place) = file_at(&self.path)?;
+        let mut current = self.open(None)?;
         let Some(known) = keeper.place(&self.path) else {
-            let place = Place { offset: file.metadata()?.len(), ..place };
-            keeper.lines(&self.path, &[], place);
-            return Ok(Current { file, place });
+            current.place.offset = current.file.metadata()?.len();
+            keeper.lines(&self.path, &[], current.place);
+            return Ok(current);
         };
-        if (known.device, known.inode) == (place.device, place.inode) {
-            return Ok(Current { file, place: known });
+        let same = |of: &Current| (of.place.device, of.place.inode) == (known.device, known.inode);
+        if !same(&current) {
+            let Some(renamed) = self.open(Some(known.inode)).ok().filter(same) else { return Ok(current) };
+            current = renamed;
         }
-        let rotated = self.rotated(known).map(|file| Current { file, place: known });
-        Ok(rotated.unwrap_or(Current { file, place }))
+        Ok(Current { place: known, ..current })
     }
 
-    /// Finds a file beside this one by its inode.
-    fn rotated(&self, known: Place) -> Option<File> {
-        let name = self.path.file_name()?.to_str()?;
-        let entries = std::fs::read_dir(self.path.parent()?).ok()?;
-        entries.take(MAX_SIBLINGS).filter_map(Result::ok).find_map(|entry| {
-            let is_sibling = entry.file_name().to_str().is_some_and(|of| of.starts_with(name));
-            let (file, place) = is_sibling.then(|| file_at(&entry.path()).ok()).flatten()?;
-            ((place.device, place.inode) == (known.device, known.inode)).then_some(file)
-        })
+    /// Opens the file, or the one with this inode that was renamed from it, at its beginning.
+    fn open(&self, renamed: Option<u64>) -> io::Result<Current> {
+        let older = match renamed {
+            Some(inode) => Some(regular_file::renamed(&self.path, inode)?.ok_or(ErrorKind::NotFound)?),
+            None => None,
+        };
+        let path = older.as_ref().unwrap_or(&self.path);
+        let file = match regular_file::open(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let file = self.ask_warden(renamed).map_err(|why| io::Error::new(error.kind(), why))?;
+                let (own, named) = (file.metadata()?, std::fs::metadata(path)?);
+                if (own.dev(), own.ino()) != (named.dev(), named.ino()) {
+                    let why = format!("the log {:?} of warden.toml is another file", self.log_name());
+                    return Err(io::Error::new(ErrorKind::PermissionDenied, why));
+                }
+                file
+            }
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        Ok(Current { file, place: Place { device: metadata.dev(), inode: metadata.ino(), offset: 0 } })
+    }
+
+    /// Returns the name of the file in warden.toml: `auth` for `/var/log/auth.log`.
+    fn log_name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn ask_warden(&self, renamed: Option<u64>) -> Result<File, String> {
+        let opened = self.warden.follow_log(&self.log_name(), renamed).map_err(|error| {
+            format!("monban's user may not read it, nor does the warden open it: {error}")
+        })?;
+        Ok(opened.into())
     }
 
     /// Reads one piece and feeds its complete lines; returns whether there was one.
@@ -149,17 +182,10 @@ impl Follower {
     }
 }
 
-/// Opens a file at its beginning.
-fn file_at(path: &Path) -> io::Result<(File, Place)> {
-    let file = store::regular_file::open(path)?;
-    let metadata = file.metadata()?;
-    let place = Place { device: metadata.dev(), inode: metadata.ino(), offset: 0 };
-    Ok((file, place))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::path::Path;
 
     use super::super::tests::keeper;
     use super::*;
@@ -176,7 +202,8 @@ mod tests {
     }
 
     fn follower(path: &Path) -> Follower {
-        Follower { path: path.to_owned(), zone: TimeZone::UTC, current: None, skipping: false }
+        let warden = Arc::new(Client::new("/nonexistent"));
+        Follower { path: path.to_owned(), warden, zone: TimeZone::UTC, current: None, skipping: false }
     }
 
     #[test]

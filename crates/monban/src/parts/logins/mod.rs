@@ -102,7 +102,13 @@ impl Part for Logins {
             handles.push(tokio::spawn(journal::follow(Arc::clone(&keeper), warden, stop.clone())));
         }
         for file in &keys.files {
-            handles.push(tokio::spawn(log_file::follow(Arc::clone(&keeper), file.clone(), stop.clone())));
+            let warden = Arc::clone(&spine.warden);
+            handles.push(tokio::spawn(log_file::follow(
+                Arc::clone(&keeper),
+                warden,
+                file.clone(),
+                stop.clone(),
+            )));
         }
         if let Some(path) = &keys.hook {
             handles.push(tokio::spawn(hook_socket::listen(Arc::clone(&keeper), path.clone(), stop)));
@@ -134,6 +140,27 @@ impl Stop {
     async fn stopped(&mut self) {
         // a sender that is gone is a stop, too
         let _stopped = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+/// The pause after a failure: twice as long after each one in a row, so that the warden can end meanwhile.
+struct Pause(Duration);
+
+impl Pause {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_secs(600);
+
+    /// Returns the pause, and doubles the next one.
+    fn longer(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (2 * pause).min(Self::LONGEST);
+        pause
+    }
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Self::FIRST)
     }
 }
 
