@@ -12,7 +12,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::facts::{self, Indexed};
 use super::payload::Unpacker;
 use super::read_event;
-use super::select::{self, Plan};
+use super::select::{self, Plan, Span, successor};
 use super::text_index::{self, Group};
 use crate::event_store::{Counted, Query};
 use crate::filter::{Condition, Filter, Pattern, Test, ValuePattern, text_needle};
@@ -291,8 +291,8 @@ impl<'a> Look<'a> {
         if self.connection.prepare_cached(beyond)?.exists(params![end, QUERY_CANDIDATES / 10])? {
             return Ok(None);
         }
-        let before = self.before.map_or([0xff; 16], EventId::to_bytes);
-        let groups = text_index::candidates(self.connection, &self.texts.indexed, before, most)?;
+        let span = Span::of(self.filter, self.before);
+        let groups = text_index::candidates(self.connection, &self.texts.indexed, &span, most)?;
         Ok(groups.map(|groups| (groups, end)))
     }
 
@@ -343,10 +343,6 @@ impl<'a> Look<'a> {
         }
         Ok(())
     }
-}
-
-fn successor(id: [u8; 16]) -> [u8; 16] {
-    u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
 }
 
 /// The conditions of a filter that are searched for in the JSON of events.

@@ -222,8 +222,12 @@ impl Plan {
                 (Test::Fact(..), Some(fact)) => ("facts m", "m.event", fact_in("m", fact)),
                 _ => return None,
             };
-            values.push(blob(before.map_or([0xff; 16], EventId::to_bytes)));
-            Some((format!("SELECT {id} FROM {from} WHERE {sql} AND {id} < ? LIMIT {most}"), values))
+            let span = Span::of(filter, before);
+            values.extend([blob(span.first), blob(span.before)]);
+            Some((
+                format!("SELECT {id} FROM {from} WHERE {sql} AND {id} >= ? AND {id} < ? LIMIT {most}"),
+                values,
+            ))
         })
     }
 }
@@ -314,6 +318,34 @@ fn any_of(column: &str, values: impl Iterator<Item = Value>) -> (String, Vec<Val
 
 fn blob(bytes: [u8; 16]) -> Value {
     Value::Blob(bytes.to_vec())
+}
+
+/// The identifiers that events within the times of a filter have. Events outside these times may have them, too.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// The lowest one.
+    pub(super) first: [u8; 16],
+    /// The first one beyond.
+    pub(super) before: [u8; 16],
+}
+
+impl Span {
+    pub(super) fn of(filter: &Filter, before: Option<EventId>) -> Self {
+        let mut span = Self { first: [0; 16], before: before.map_or([0xff; 16], EventId::to_bytes) };
+        for condition in filter.conditions.iter().filter(|condition| !condition.inverted) {
+            match &condition.test {
+                Test::Since(time) => span.first = span.first.max(first_id(*time)),
+                Test::Until(time) => span.before = span.before.min(successor(last_id(*time))),
+                _ => {}
+            }
+        }
+        span
+    }
+}
+
+/// Returns the next identifier.
+pub(super) fn successor(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
 }
 
 /// Returns the lowest identifier in this time's millisecond.

@@ -2,6 +2,7 @@ use super::*;
 use crate::contract;
 use crate::filter::Test;
 use crate::samples;
+use crate::sqlite::select::Span;
 
 fn records(numbers: std::ops::Range<u64>) -> Vec<Record> {
     numbers
@@ -198,7 +199,7 @@ fn filters_walk_an_index_in_order() {
     // networks and several rules are collected from their index
     for (test, index) in [
         (Test::Client(vec!["203.0.113.0/24".parse().unwrap()]), "events_by_client (client>? AND client<?"),
-        (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (name=? AND value=? AND event<?"),
+        (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (name=? AND value=? AND event>? AND event<?"),
     ] {
         let filter = Filter::default().with(test.clone());
         let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
@@ -303,10 +304,17 @@ fn only_groups_that_may_hold_a_text_are_read() {
         let filter = Filter::default().with(Test::Text(text.into()));
         assert_eq!(pages(&store, &filter, 10), (found, 0), "{text}");
     }
+    // nor is a group outside the times of the filter, which every event of it would pass otherwise
+    let (first, last) = (all[0].event.time, all[1999].event.time);
+    for time in [Test::Since(Timestamp::from_micros(last.as_micros() + 1_000_000)), Test::Until(first)] {
+        let filter = Filter::default().with(Test::Text("page".into())).with(time);
+        assert_eq!(pages(&store, &filter, 10), (vec![], 0), "{filter:?}");
+    }
     // beyond the maximum number of candidates, events are examined in their order
     let candidates = |text: &str, most| {
         let texts = [text.to_owned()];
-        store.read("test", |c| text_index::candidates(c, &texts, [0xff; 16], most)).unwrap().map(|g| g.len())
+        let span = Span::of(&Filter::default(), None);
+        store.read("test", |c| text_index::candidates(c, &texts, &span, most)).unwrap().map(|g| g.len())
     };
     assert_eq!(candidates("needle", 1), Some(1));
     assert_eq!(candidates("page", 249), None);

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Deserialize;
 
 use super::payload::Unpacker;
+use super::select::Span;
 use super::{add_to_number, number};
 use crate::limits::TEXT_TRIGRAMS;
 
@@ -114,12 +115,12 @@ pub(super) fn remove(transaction: &Transaction<'_>, gone: &[i64]) -> rusqlite::R
     add_to_number(transaction, "indexed_events", -indexed)
 }
 
-/// Returns the groups that may contain all of these texts, the one with the newest event first. None if there are more
-/// than `most`, or if no text has three bytes.
+/// Returns the groups that may contain all of these texts in an event of the span, the one with the newest event first. None if
+/// there are more than `most`, or if no text has three bytes.
 pub(super) fn candidates(
     connection: &Connection,
     texts: &[String],
-    before: [u8; 16],
+    span: &Span,
     most: usize,
 ) -> rusqlite::Result<Option<Vec<Group>>> {
     let mut trigrams = Trigrams::new();
@@ -134,9 +135,9 @@ pub(super) fn candidates(
     let words: Vec<&str> = words.into_iter().step_by(step).collect();
     let mut statement = connection.prepare_cached(
         "SELECT g.newest, g.oldest, g.first, g.last FROM text_index t CROSS JOIN text_groups g ON g.id = t.rowid
-         WHERE text_index MATCH ?1 AND g.oldest < ?2 LIMIT ?3",
+         WHERE text_index MATCH ?1 AND g.oldest < ?2 AND g.newest >= ?3 LIMIT ?4",
     )?;
-    let rows = statement.query_map(params![words.join(" "), before, most + 1], |row| {
+    let rows = statement.query_map(params![words.join(" "), span.before, span.first, most + 1], |row| {
         Ok(Group { newest: row.get(0)?, oldest: row.get(1)?, first: row.get(2)?, last: row.get(3)? })
     })?;
     let mut groups: Vec<Group> = rows.collect::<rusqlite::Result<_>>()?;
