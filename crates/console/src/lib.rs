@@ -56,6 +56,7 @@
 pub mod access;
 mod count;
 pub mod events;
+pub mod export;
 pub mod filters;
 mod incidents;
 pub mod live;
@@ -70,6 +71,7 @@ mod routes;
 mod serve;
 mod state;
 pub mod tuning_api;
+mod values;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -103,6 +105,7 @@ pub const PROBLEMS: &[&[ProblemCode]] = &[
     access::api::session::PROBLEMS,
     access::api::setup::PROBLEMS,
     events::PROBLEMS,
+    export::PROBLEMS,
     live::PROBLEMS,
     filters::PROBLEMS,
     tuning_api::PROBLEMS,
@@ -152,6 +155,8 @@ pub struct Sources {
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The running replays.
     pub replays: tuning_api::replays::Replays,
+    /// The room for exports.
+    pub exports: export::Exports,
     /// The filters that users have saved.
     pub filters: Arc<filters::Saved>,
     /// The countries of addresses.
@@ -175,6 +180,7 @@ impl Sources {
             properties: Arc::default(),
             tuning: Arc::new(tuning::NoGate),
             replays: tuning_api::replays::Replays::default(),
+            exports: export::Exports::default(),
             filters: Arc::default(),
             geoip: Arc::default(),
             live: live::Live::default(),
@@ -236,7 +242,9 @@ fn api() -> OpenApiRouter<Console> {
         .merge(access::api::routes())
         .merge(events::routes())
         .merge(count::routes())
+        .merge(export::routes())
         .merge(properties::routes())
+        .merge(values::routes())
         .merge(overview::routes())
         .merge(incidents::routes())
         .merge(live::routes())

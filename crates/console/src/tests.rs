@@ -110,6 +110,15 @@ async fn answers() {
             &["{\"name\":\"status\",\"type\":\"number\",\"gates\":[\"request\",\"mlogc\"]"],
             &[],
         ),
+        (
+            "/api/properties/subject/values?prefix=site",
+            200,
+            &["{\"value\":\"site0\",\"message\":null,\"events\":1}", "site1", "site2"],
+            &[],
+        ),
+        ("/api/properties/subject/values?prefix=site2", 200, &["site2"], &["site1"]),
+        ("/api/properties/client/values?prefix=192.", 200, &["192.0.2.0", "192.0.2.2"], &[]),
+        ("/api/properties/colour/values", 404, &["no such property"], &[]),
         ("/api/filters", 200, &["{\"filters\":[]}"], &[]),
         ("/api/events?limit=1", 200, &[&ids[2], "\"next\":\""], &[&ids[0], &ids[1]]),
         (&page, 200, &[&ids[0], &ids[1], "\"next\":null"], &[&ids[2]]),
@@ -123,6 +132,10 @@ async fn answers() {
         ("/api/events?limit=-1", 400, &["limit:"], &[]),
         ("/api/events?before=x", 400, &["before:"], &[]),
         ("/api/events?colour=red", 400, &["there is no property `colour`", "since", "limit"], &[]),
+        ("/api/events/export?format=csv&outcome=blocked", 200, &["time,id,kind", &ids[1]], &[&ids[0]]),
+        ("/api/events/export?subject=!site1", 200, &[&ids[0], "}\n{", &ids[2], "}\n"], &[&ids[1]]),
+        ("/api/events/export?limit=1", 200, &[&ids[2]], &[&ids[0], &ids[1]]),
+        ("/api/events/export?format=xls", 400, &["format:"], &[]),
         ("/nothing.txt", 404, &["error"], &[]),
     ];
     for (target, status, holds, lacks) in cases {
