@@ -52,8 +52,8 @@ pub(crate) struct Incident {
     pub last: Timestamp,
     /// Number of events.
     pub events: u64,
-    /// Number of blocked events.
-    pub blocked: u64,
+    /// Number of events that went no further: blocked, refused or denied.
+    pub stopped: u64,
     /// The highest anomaly score.
     pub highest_score: i64,
     /// The rules that matched in most events.
@@ -155,7 +155,7 @@ fn incident(incident: store::Incident) -> Incident {
         first: incident.first,
         last: incident.last,
         events: incident.events,
-        blocked: incident.blocked,
+        stopped: incident.stopped,
         highest_score: incident.highest_score,
         rules: incident.top_rules(RULES).into_iter().map(|(id, count)| RuleEvents { id, count }).collect(),
         course: incident.course.counts().to_vec(),

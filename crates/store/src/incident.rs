@@ -83,8 +83,8 @@ pub struct Incident {
     pub last: Timestamp,
     /// Number of events.
     pub events: u64,
-    /// Number of blocked events.
-    pub blocked: u64,
+    /// Number of events that went no further: blocked, refused or denied.
+    pub stopped: u64,
     /// The highest anomaly score of a request.
     pub highest_score: i64,
     /// Number of events in which each rule matched, for the first [`INCIDENT_RULES`] different rules.
@@ -133,7 +133,10 @@ impl Incident {
             first: event.time,
             last: event.time,
             events: 1,
-            blocked: u64::from(event.outcome == Outcome::Blocked),
+            stopped: u64::from(matches!(
+                event.outcome,
+                Outcome::Blocked | Outcome::Refused | Outcome::Denied
+            )),
             highest_score: request.map_or(0, |request| request.scores.inbound),
             rules: rules_of(event).into_iter().take(INCIDENT_RULES).map(|id| (id, 1)).collect(),
             course: Course::of(event.time),
@@ -151,7 +154,7 @@ impl Incident {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.events += other.events;
-        self.blocked += other.blocked;
+        self.stopped += other.stopped;
         self.highest_score = self.highest_score.max(other.highest_score);
         if self.subject != other.subject {
             self.subject = None;
@@ -408,11 +411,11 @@ mod tests {
         events.push(event(9_999 + 1799, "/shop", Outcome::Passed, xss));
         events.push(event(9_999 + 1799 + 1800, "/a/b", Outcome::Passed, xss));
         events.push(event(9_999 + 1799 + 1801, "/c/d", Outcome::Passed, xss));
-        events.push(event(5, "/shop", Outcome::Blocked, &[&["attack-sqli"]]));
+        events.push(event(5, "/shop", Outcome::Refused, &[&["attack-sqli"]]));
         events.push(event(5, "/shop", Outcome::Passed, &[]));
         let found = group(&events);
         let [scan, later] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((scan.events, scan.blocked), (10_002, 10_001));
+        assert_eq!((scan.events, scan.stopped), (10_002, 10_001));
         let categories = [("attack-sqli".to_owned(), 1), ("attack-xss".to_owned(), 10_001)];
         assert_eq!(scan.categories, BTreeMap::from(categories));
         assert_eq!((scan.subject.as_deref(), scan.path.as_deref()), (Some("shop"), Some("/shop")));

@@ -93,7 +93,7 @@ const TABLES: &str = "
         first INTEGER NOT NULL,     -- microseconds since 1970
         last INTEGER NOT NULL,
         events INTEGER NOT NULL,
-        blocked INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,   -- or refused or denied: Incident::stopped
         highest_score INTEGER NOT NULL,
         rules BLOB NOT NULL,        -- pairs of rule and count, 8 bytes each
         course BLOB NOT NULL        -- Course::to_bytes

@@ -19,7 +19,7 @@ interface Incident {
   first: string;
   last: string;
   events: number;
-  blocked: number;
+  stopped: number;
   highest_score: number;
   rules: { id: number; count: number }[];
   /** Counts of events in equal intervals from first to last. */
@@ -121,7 +121,7 @@ function Line({
   open: boolean;
   onToggle: () => void;
 }) {
-  const passed = incident.events - incident.blocked;
+  const passed = incident.events - incident.stopped;
   return (
     <li class={selected ? "incident selected" : "incident"} aria-current={selected ? "true" : undefined}>
       <button type="button" class="incident-line" aria-expanded={open} onClick={onToggle}>
@@ -159,7 +159,7 @@ function Line({
             <div>
               <dt>{t("incidents.blocked")}</dt>
               <dd>
-                {number(incident.blocked)} / {number(incident.events)}
+                {number(incident.stopped)} / {number(incident.events)}
               </dd>
             </div>
             <div>
