@@ -3,34 +3,26 @@ import { useEffect } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
 import { type Role } from "./api";
+import { SEVERITIES } from "./api/event";
 import { useRetry } from "./api/client";
 import { LANGUAGES, type Language, language, say, setLanguage, t } from "./i18n";
 import { PAGES, type PartPage } from "./parts";
 import { usePiece } from "./parts/piece";
+import { findings, followFindings } from "./findings";
 import { match, navigate, place } from "./router";
 import { loadSession, may, session, sessionError, signOut } from "./session";
 import { THEMES, setTheme, theme } from "./theme";
 import { Toasts } from "./ui/dialog";
 import { Help } from "./ui/help";
 import { type Shortcuts, useKeys } from "./ui/keys";
-import { Button, Loading, Page, Problem, toast, errorText, visible } from "./ui";
+import { Button, Loading, Page, Problem, Severity, Untrusted, toast, errorText, visible } from "./ui";
 
 const helpShown = signal(false);
 const menuShown = signal(false);
 
-/** Whether no page has been shown yet; on the first page the browser chooses the focus. */
-let firstView = true;
-
 /** The page at the current address, after its code has loaded. */
 function Current({ page, params }: { page: PartPage; params: Record<string, string> }) {
   const { Content, failed, again } = usePiece(page.part, page.load);
-  const path = place.value.path;
-  // screen readers and keyboards start at the heading of the new page
-  useEffect(() => {
-    if (!Content) return;
-    if (!firstView) document.querySelector<HTMLElement>("h1")?.focus();
-    firstView = false;
-  }, [path, Content]);
   if (failed) return <Problem error={failed === "outdated" ? t("shell.outdated") : failed} retry={again} />;
   return Content ? <Content params={params} title={say(page.title)} /> : <Loading />;
 }
@@ -179,20 +171,41 @@ function Shell({ children }: { children: preact.ComponentChildren }) {
             <ThemeChoice />
           </div>
           <div class="side-choices">
-            <Button kind="quiet" onClick={() => (helpShown.value = true)}>
+            <Button kind="quiet" small onClick={() => (helpShown.value = true)}>
               {t("shell.keys")}
             </Button>
-            <Button kind="quiet" onClick={() => void signOut().catch((error) => toast(errorText(error), "failed"))}>
+            <Button kind="quiet" small onClick={() => void signOut().catch((error) => toast(errorText(error), "failed"))}>
               {t("shell.signOut")}
             </Button>
           </div>
         </section>
       </nav>
       <main id="main" class="main" tabIndex={-1}>
+        <Banner path={path} />
         {children}
       </main>
       {helpShown.value && <Help onClose={() => (helpShown.value = false)} />}
       <Toasts />
+    </div>
+  );
+}
+
+/** The findings in one line, which leads to their page. */
+function Banner({ path }: { path: string }) {
+  useEffect(followFindings, []);
+  const [worst, ...others] = findings.value ?? [];
+  if (!worst || path === "/findings") return null;
+  const wide = /^\/(events|live)(\/|$)/.test(path);
+  const bad = SEVERITIES.indexOf(worst.severity) <= SEVERITIES.indexOf("error");
+  return (
+    <div role="status">
+      <a class={`banner${bad ? " bad" : ""}${wide ? " wide" : ""}`} href="/findings">
+        <strong>
+          <Severity severity={worst.severity} /> <Untrusted text={say(worst.title)} limit={200} />
+        </strong>
+        {others.length > 0 && <span>{t("finding.more", { n: others.length })}</span>}
+        <span>{t("finding.show")}</span>
+      </a>
     </div>
   );
 }

@@ -2,7 +2,8 @@
 import { computed, signal } from "@preact/signals";
 import { type Role, type Session } from "./api";
 import { ApiError, csrf, get, onSignedOut, send } from "./api/client";
-import { navigate, place } from "./router";
+import { forget, navigate, place } from "./router";
+import { clearToasts } from "./ui/dialog";
 
 /** The session; null without one, undefined until the API responds. */
 export const session = signal<Session | null | undefined>(undefined);
@@ -35,13 +36,20 @@ export function signedIn(answer: Session): void {
   navigate(wanted?.startsWith("/") && !/^\/[/\\]/.test(wanted) ? wanted : "/", { replace: true });
 }
 
+/** Forgets the session and what pages showed of it. */
+function ended(): void {
+  session.value = null;
+  csrf.value = "";
+  clearToasts();
+  forget();
+}
+
 /** Requests the session. */
 export async function loadSession(): Promise<void> {
   onSignedOut((body) => {
     // after signing out in another window, the cookie is gone
     if (body.code === "session.ended" || session.value) sessionEnded.value = true;
-    session.value = null;
-    csrf.value = "";
+    ended();
     needsSetup.value = body.setup === true;
     const { path, query } = place.value;
     if (path === "/signin" || path === "/setup") return;
@@ -62,8 +70,7 @@ export async function loadSession(): Promise<void> {
 /** Ends the session. */
 export async function signOut(): Promise<void> {
   await send("DELETE", "/api/session");
-  session.value = null;
   sessionEnded.value = false;
-  csrf.value = "";
+  ended();
   navigate("/signin");
 }

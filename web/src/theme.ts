@@ -7,8 +7,6 @@ const STORED = "monban.theme";
 
 /** The chosen theme. */
 export const theme = signal<Theme>("system");
-/** Counts changes of the colours, made by the visitor or the system. Canvases redraw when it changes. */
-export const coloursChanged = signal(0);
 
 /** Sets the theme and remembers it in this browser. */
 export function setTheme(chosen: Theme): void {
@@ -20,18 +18,11 @@ export function setTheme(chosen: Theme): void {
 function apply(): void {
   if (theme.value === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme.value;
-  coloursChanged.value++;
 }
 
-/** Applies the remembered theme and follows the system's. */
+/** Applies the remembered theme; the stylesheet follows the system's. */
 export function startTheme(): void {
   const stored = localStorage.getItem(STORED);
   theme.value = THEMES.find((one) => one === stored) ?? "system";
   apply();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
-}
-
-/** Returns the current value of a colour variable: `colour("--accent")`. */
-export function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

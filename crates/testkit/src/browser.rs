@@ -44,8 +44,12 @@ fn web() -> PathBuf {
 /// # Panics
 /// If a test fails, or for the reasons of [`run`].
 pub fn run_over_fixture() {
-    let tests = web().join("tests/browser/pages.test.mjs");
-    passed("pages over a fixture", Command::new("node").arg("--test").arg(tests));
+    let folder = web().join("tests/browser");
+    let entries = std::fs::read_dir(&folder).expect("the tests of pages");
+    let mut tests: Vec<_> = entries.map(|entry| entry.expect("a test").path()).collect();
+    tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
+    tests.sort();
+    passed("pages over a fixture", Command::new("node").arg("--test").args(tests));
 }
 
 fn passed(name: &str, command: &mut Command) {

@@ -28,6 +28,7 @@ export default async (bench) => {
   await sessions.locator("tbody tr").nth(1).waitFor();
   bench.equal(await sessions.locator("tbody tr").count(), 2);
   await sessions.locator("button", { hasText: "End" }).click();
+  await page.locator("dialog .button.danger").click();
   await page.waitForFunction(() => [...document.querySelectorAll("h2")].find((one) => one.textContent === "Sessions")
     .closest(".panel").querySelectorAll("tbody tr").length === 1);
   other.expect("401");

@@ -21,7 +21,7 @@ export default async (bench) => {
   };
   await click(page.locator(".event-row .event-what"));
   await page.locator(".match-choice").first().waitFor();
-  await click(page.locator(".page-actions .button.primary"));
+  await click(page.locator(".side-panel .actions .button.plain"));
   // the replay of the narrowest scope starts on its own, and recognises an obvious attack
   const replay = page.locator("dialog .replay");
   await replay.locator(".replay-sums").waitFor();

@@ -39,7 +39,8 @@ export default async (bench) => {
   // opens the event by keyboard
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
-  await page.waitForURL("**/events/*");
+  await page.waitForURL("**/live?open=*");
+  await page.locator(".side-panel .match-choice").first().waitFor();
 
   // the session is ended in another browser: the sign-in page says so, and leads back
   await visitor.open("/live");

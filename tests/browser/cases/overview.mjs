@@ -9,7 +9,7 @@ export default async (bench) => {
   const { page } = visitor;
   await visitor.events(4, "outcome=blocked");
 
-  const blocked = page.locator(".stat.blocked .stat-value").first();
+  const blocked = page.locator(".stat", { hasText: "Blocked" }).first().locator(".stat-value");
   await page.reload();
   await visitor.settled();
   bench.equal(await blocked.innerText(), "4");
@@ -27,10 +27,10 @@ export default async (bench) => {
   bench.ok(Date.parse(query.get("since")) < Date.parse(query.get("until")));
   await page.goBack();
   await visitor.settled();
-  await page.waitForSelector(".chart canvas");
+  await page.waitForSelector(".histogram svg rect");
 
   // drags over the last third
-  const box = await page.locator(".u-over").boundingBox();
+  const box = await page.locator(".histogram-frame").boundingBox();
   await page.mouse.move(box.x + box.width * 0.66, box.y + 40);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.8, box.y + 50, { steps: 4 });
@@ -44,10 +44,10 @@ export default async (bench) => {
   bench.equal(await blocked.innerText(), "4", "the attacks are within");
 
   // by keyboard: selects the last bar and zooms in
-  await page.focus(".chart-frame");
+  await page.focus(".histogram-frame");
   await page.keyboard.press("End");
-  await page.waitForSelector(".chart-reading time");
-  bench.ok(/blocked\s*4/.test(await page.innerText(".chart-reading")), await page.innerText(".chart-reading"));
+  await page.waitForSelector(".histogram-reading time");
+  bench.ok(/blocked\s*4/.test(await page.innerText(".histogram-reading")), await page.innerText(".histogram-reading"));
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
@@ -70,9 +70,11 @@ export default async (bench) => {
   // an owner acknowledges a lasting finding
   await writeFile(join(dirname(bench.config), "data", "events.db.damaged-1"), "x");
   await visitor.open("/");
-  await page.waitForSelector(".problem >> text=events.db.damaged-1");
-  await page.click('.problem button:has-text("Acknowledge")');
-  await page.locator(".problem", { hasText: "events.db.damaged-1" }).waitFor({ state: "detached" });
+  await page.click(".banner");
+  await page.locator(".finding", { hasText: "events.db.damaged-1" }).waitFor();
+  await page.click('.page-actions button:has-text("Acknowledge")');
+  await page.locator("dialog .button.danger").click();
+  await page.locator(".finding", { hasText: "events.db.damaged-1" }).waitFor({ state: "detached" });
   bench.ok((await (await fetch(`${bench.console}/healthz`)).text()).includes("damaged") === false);
 
   // a filter in the address filters everything

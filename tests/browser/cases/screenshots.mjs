@@ -87,7 +87,7 @@ export default async (bench) => {
   for (const [name, path, size, scheme, locale] of pictures) {
     const visitor = await bench.owner({ ...scale[size], scheme, locale });
     await visitor.open(path);
-    if (path.split("?")[0] === "/") await visitor.page.waitForSelector(".chart canvas");
+    if (path.split("?")[0] === "/") await visitor.page.waitForSelector(".histogram svg rect");
     const picture = join(bench.images, `${name}.png`);
     await visitor.page.screenshot({ path: picture });
     execFileSync("pngquant", ["--force", "--strip", "--speed", "1", "--output", picture, "64", picture]);

@@ -20,7 +20,7 @@ export default async (bench) => {
         sizes.push([encodedDataLength, new URL(urls.get(requestId) ?? visitor.page.url()).pathname]);
       });
       await visitor.open(path);
-      if (path === "/") await visitor.page.waitForSelector(".chart canvas");
+      if (path === "/") await visitor.page.waitForSelector(".histogram svg");
       await visitor.page.waitForLoadState("networkidle");
       const bytes = sizes.reduce((sum, [one]) => sum + one, 0);
       for (const [one, from] of sizes) console.log(`${String(one).padStart(8)}  ${from}`);

@@ -57,6 +57,7 @@ export default async (bench) => {
 
   await owner.open("/users");
   await page.selectOption("[aria-label='Role: sora']", "analyst");
+  await page.locator("dialog .button.danger").click();
   await page.waitForSelector(".toast");
   await viewer.open("/notices");
   bench.equal((await viewer.api("GET", "/api/session")).body.role, "analyst");

@@ -35,7 +35,7 @@ export type AuditPage = Schemas["Entries"];
 
 /** `GET /api/overview` */
 export interface Overview {
-  series: { time: string; requests?: number | null; blocked: number; detected: number }[];
+  series: { time: string; requests?: number | null; events: number; blocked: number; detected: number }[];
   totals: {
     requests?: number | null;
     events: number;

@@ -41,19 +41,31 @@ export interface PageEntry {
 /** The properties of a part's views of an event. */
 export interface EventProps {
   event: Event;
+  /** Whether the event is shown beside the list, where j and k move through the list. */
+  beside?: boolean;
 }
 
-/** The properties of an event's row in a list. */
+/** The properties of an event's cells in a list. */
 export interface RowProps extends EventProps {
   /** Filters the list by a value; missing if the list has no query. */
   add?: Add | undefined;
 }
 
-/**
- * Fetches a part's view of its evidence in lists: the cells for what happened, why, and a number; and the title of the
- * event's page.
- */
-export type LoadRow = () => Promise<{ default: ComponentType<RowProps>; title: (event: Event) => string }>;
+/** A part's view of its evidence in lists. */
+export interface Row {
+  /** The cell for what happened. The list makes it a link to the event. */
+  What: ComponentType<RowProps>;
+  /** The cell for why. */
+  Why: ComponentType<RowProps>;
+  /** A number that says how grave it is; empty if there is none. */
+  score: (event: Event) => number | undefined;
+  /** The title of the event's page. */
+  title: (event: Event) => string;
+  /** Whether what should have been stopped reached its target. */
+  reached: (event: Event) => boolean;
+}
+
+export type LoadRow = () => Promise<Row>;
 
 /** A part of the daemon in the browser. */
 export interface Part {

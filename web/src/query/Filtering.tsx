@@ -21,6 +21,8 @@ export function Filtering({
     <button
       type="button"
       class="filtering"
+      // the table that it stands in is one stop of Tab, and reaches it with the arrow keys
+      tabIndex={-1}
       title={t("ui.filterBy", { property })}
       onClick={(event) => add({ property, value, inverted: event.altKey })}
     >

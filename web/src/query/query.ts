@@ -4,8 +4,10 @@
  *     subject=shop outcome=!passed since=2h text="union select"
  *
  * `name=value`, separated by spaces; values with spaces in quotes; `!` before a value inverts it, as does `name!=value`;
- * `\!` stands for a literal `!`. A word alone is a text. Times are RFC 3339, dates, or periods back from now.
+ * `\!` stands for a literal `!`. A word alone is a text. Times are RFC 3339, dates, or periods back from now. Writings of other
+ * programs are understood where they mean the same (foreign.ts).
  */
+import { foreignTo, type QueryProblem, type Word } from "./foreign";
 import { propertyOf, type Property } from "./properties";
 
 export interface Condition {
@@ -13,20 +15,6 @@ export interface Condition {
   value: string;
   inverted: boolean;
 }
-
-/** An error in a typed query; also the name of its text. */
-export type QueryProblem =
-  | "unknownProperty"
-  | "noValue"
-  | "openQuote"
-  | "notTime"
-  | "notAddress"
-  | "notNumber"
-  | "notNumbers"
-  | "notOutcome"
-  | "notSeverity"
-  | "notFact"
-  | "tooLong";
 
 export interface QueryError {
   /** The range in the typed text; `to` is exclusive. */
@@ -53,12 +41,24 @@ const TEXT_BYTES = 4096;
 /** Parses a typed query. Faulty parts become errors, the others conditions. */
 export function parse(text: string): Parsed {
   const parsed: Parsed = { conditions: [], errors: [] };
-  for (const word of words(text)) {
-    const error = (problem: QueryProblem, from = word.from): void => {
+  let negated = false;
+  /** The word `OR` and the condition before it, until the next condition comes. */
+  let either: { word: Word; before: Placed | undefined } | undefined;
+  for (const found of words(text)) {
+    const operator = foreignTo.operator(found.quoted || found.name !== undefined ? undefined : found.value);
+    const error = (problem: QueryProblem, word = found, from = word.from): void => {
       parsed.errors.push({ from, to: word.to, problem, word: text.slice(from, word.to) });
     };
+    if (operator === "not") negated = !negated;
+    else if (operator === "or") either = { word: found, before: parsed.conditions.at(-1) };
+    if (operator !== undefined) continue;
+    const word = foreignTo.word(found);
+    if (word.problem) {
+      error(word.problem);
+      continue;
+    }
     if (word.open) {
-      error("openQuote", word.valueFrom);
+      error("openQuote", word, word.valueFrom);
       continue;
     }
     const name = word.name ?? "text";
@@ -72,30 +72,25 @@ export function parse(text: string): Parsed {
       : invertedValue(word.value, word.negated);
     const problem = value === "" ? "noValue" : wrong(property, value);
     if (problem) {
-      error(problem, word.valueFrom);
+      error(problem, word, word.valueFrom);
       continue;
     }
-    parsed.conditions.push({ property: name, value, inverted, from: word.from, to: word.to });
+    const condition = { property: name, value, inverted: inverted !== negated, from: word.from, to: word.to };
+    negated = false;
+    // several values of one property match any of them; texts and inverted values must all match
+    const joined = either?.before?.property === name && property.type !== "search" && !condition.inverted && !either.before.inverted;
+    if (either && !joined) error("notOr", either.word);
+    either = undefined;
+    parsed.conditions.push(condition);
   }
+  if (either) parsed.errors.push({ from: either.word.from, to: either.word.to, problem: "notOr", word: text.slice(either.word.from, either.word.to) });
   return parsed;
-}
-
-interface Word {
-  from: number;
-  to: number;
-  name: string | undefined;
-  negated: boolean;
-  value: string;
-  valueFrom: number;
-  quoted: boolean;
-  /** Whether its quote is not closed. */
-  open: boolean;
 }
 
 /** Splits at spaces outside quotes. */
 function words(text: string): Word[] {
   const found: Word[] = [];
-  const pattern = /\s*(?:([A-Za-z][A-Za-z0-9_-]*)(!?)=)?(!?)(?:"((?:[^"\\]|\\.)*)("?)|(\S*))/suy;
+  const pattern = /\s*(?:([A-Za-z][A-Za-z0-9_-]*)(!?)=)?(!?)(?:"((?:[^"\\]|\\.)*)("?)|(-?[A-Za-z]\w*:"(?:[^"\\]|\\.)*"|\S*))/suy;
   while (pattern.lastIndex < text.length) {
     const begin = pattern.lastIndex;
     const match = pattern.exec(text);
@@ -221,8 +216,27 @@ export function toParams(conditions: readonly Condition[]): URLSearchParams {
   return new URLSearchParams(conditions.map((condition) => [condition.property, valueText(condition)]));
 }
 
-function isTime(name: string): boolean {
+export function isTime(name: string): boolean {
   return propertyOf(name)?.type === "time";
+}
+
+function withTimes(conditions: readonly Condition[], change: (value: string) => string): Condition[] {
+  return conditions.map((condition) => (isTime(condition.property) ? { ...condition, value: change(condition.value) } : condition));
+}
+
+/** Returns conditions with complete times as times of the browser, to read and edit. Times finer than milliseconds stay. */
+export function inLocalTime(conditions: readonly Condition[]): Condition[] {
+  return withTimes(conditions, (value) => {
+    const time = new Date(value);
+    if (!/T.*(?:Z|[+-]\d\d:\d\d)$/i.test(value) || /\.\d{3}\d*[1-9]/.test(value) || Number.isNaN(time.getTime())) return value;
+    const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, -1);
+    return local.replace(/\.000$/, "").replace(/:00$/, "");
+  });
+}
+
+/** Returns conditions with times of the browser as complete times, for addresses that people in other zones open. */
+export function inUniversalTime(conditions: readonly Condition[]): Condition[] {
+  return withTimes(conditions, (value) => (value.length > 10 ? (timeOf(value, 0) ?? value) : value));
 }
 
 /** Returns the parameters of the API: periods and dates become times. */

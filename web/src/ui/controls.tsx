@@ -7,13 +7,63 @@ import { t } from "../i18n";
 type ButtonProps = Omit<JSX.IntrinsicElements["button"], "class"> & {
   /** primary: the main action of the page. danger: an action that can't be undone. quiet: minor actions. */
   kind?: "primary" | "danger" | "plain" | "quiet";
+  small?: boolean;
   /** Disables the button while its action runs. */
   busy?: boolean;
 };
 
-export function Button({ kind = "plain", busy = false, type = "button", disabled, ...others }: ButtonProps) {
+export function Button({ kind = "plain", small = false, busy = false, type = "button", disabled, ...others }: ButtonProps) {
   return (
-    <button {...others} type={type} class={`button ${kind}`} disabled={busy || disabled === true} aria-busy={busy} />
+    <button
+      {...others}
+      type={type}
+      class={`button ${kind}${small ? " small" : ""}`}
+      disabled={busy || disabled === true}
+      aria-busy={busy || undefined}
+    />
+  );
+}
+
+/** Buttons of which one is chosen. */
+export function Choice<V extends string>({
+  label,
+  options,
+  value,
+  onValue,
+}: {
+  label: string;
+  options: readonly { value: V; label: string }[];
+  value: V;
+  onValue: (value: V) => void;
+}) {
+  return (
+    <div class="choices" role="group" aria-label={label}>
+      {options.map((one) => (
+        <Button key={one.value} small aria-pressed={one.value === value} onClick={() => onValue(one.value)}>
+          {one.label}
+        </Button>
+      ))}
+    </div>
+  );
+}
+
+/** A switch that takes effect at once. */
+export function Toggle({
+  label,
+  on,
+  onChange,
+  disabled = false,
+}: {
+  label: ComponentChildren;
+  on: boolean;
+  onChange: (on: boolean) => void;
+  disabled?: boolean;
+}) {
+  return (
+    <button type="button" role="switch" class="toggle" aria-checked={on} disabled={disabled} onClick={() => onChange(!on)}>
+      <i class="switch" aria-hidden="true" />
+      {label}
+    </button>
   );
 }
 

@@ -74,7 +74,7 @@ export function Dialog({
             {title}
           </h2>
           {onClose && (
-            <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={onClose}>
+            <button type="button" class="button quiet small" aria-label={t("ui.close")} onClick={onClose}>
               ×
             </button>
           )}
@@ -85,7 +85,7 @@ export function Dialog({
   );
 }
 
-/** Asks for confirmation of an action that can't be undone. */
+/** Asks before an action that takes something away or permits more. `children` says what follows. */
 export function Confirm({
   title,
   children,
@@ -94,7 +94,7 @@ export function Confirm({
   onClose,
 }: {
   title: string;
-  children?: ComponentChildren;
+  children: ComponentChildren;
   /** The label of the button. */
   action: string;
   onConfirm: () => Promise<void>;
@@ -158,14 +158,19 @@ interface Toast {
 }
 const toasts = signal<Toast[]>([]);
 let nextToast = 0;
-/** Milliseconds for which a toast stays. A toast about a failure stays until the visitor closes it. */
-const TOAST_MS = 6_000;
+/** Milliseconds for which a toast stays. */
+const TOAST_MS = { done: 6_000, failed: 20_000 } as const;
 
 /** Shows a short message. */
 export function toast(text: string, kind: Toast["kind"] = "done"): void {
   const id = nextToast++;
   toasts.value = [...toasts.value, { id, text, kind }];
-  if (kind === "done") setTimeout(() => close(id), TOAST_MS);
+  setTimeout(() => close(id), TOAST_MS[kind]);
+}
+
+/** Removes all messages, as at the end of a session. */
+export function clearToasts(): void {
+  toasts.value = [];
 }
 
 function close(id: number): void {
@@ -179,7 +184,7 @@ export function Toasts() {
       {toasts.value.map((one) => (
         <div key={one.id} class={`toast ${one.kind}`}>
           <span>{one.text}</span>
-          <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={() => close(one.id)}>
+          <button type="button" class="button quiet small" aria-label={t("ui.close")} onClick={() => close(one.id)}>
             ×
           </button>
         </div>

@@ -6,7 +6,7 @@ import type { MatchedRule } from "../parts/gate/evidence/request";
 import { t } from "../i18n";
 import { toParams } from "../query/query";
 import { Line } from "../bytes/Line";
-import { Loading, Problem } from "./page";
+import { Loading, Problem } from "./states";
 import { Lines, Untrusted } from "./untrusted";
 
 export function RuleText({ id, matched }: { id: number; matched?: MatchedRule }) {

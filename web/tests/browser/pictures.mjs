@@ -56,7 +56,7 @@ for (const [name, locale] of [["logins", "en"], ["logins-ja", "ja"]]) {
   await page.clock.setFixedTime(NOW);
   await page.addInitScript((chosen) => localStorage.setItem("monban.language", chosen), locale);
   await page.goto(`${api.address}/logins`);
-  await page.locator(".login-day").nth(2).waitFor();
+  await page.locator(".timeline section").nth(2).waitFor();
   await page.screenshot({ path: join(images, `${name}.png`) });
   await context.close();
 }

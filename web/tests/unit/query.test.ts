@@ -3,10 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { properties, setProperties } from "../../src/query/properties";
 import table from "./properties.json";
-import { completions } from "../../src/parts/events/query/completion";
+import { type MatchedRule } from "../../src/parts/gate/evidence/request";
+import { groupMatches } from "../../src/parts/gate/evidence/groups";
+import { reversed } from "../../src/ui/diff";
+import { Offsets } from "../../src/ui/window";
+import { completions } from "../../src/ui/filter/completion";
 import {
   type Condition,
   fromParams,
+  inLocalTime,
+  inUniversalTime,
   inverted,
   parse,
   queryText,
@@ -72,6 +78,81 @@ test("typed queries", () => {
     assert.deepEqual([again.conditions.map(short), again.errors], [expected, []], queryText(conditions));
     assert.deepEqual(fromParams(toParams(conditions)).conditions.map(short), expected);
   }
+});
+
+test("writings of other programs", () => {
+  const cases: [string, string[]][] = [
+    ["site:shop ip=192.0.2.1", ["subject shop", "client 192.0.2.1"]],
+    ["192.0.2.0/24 2001:db8::1", ["client 192.0.2.0/24", "client 2001:db8::1"]],
+    ["status>400 status>=500 status<300 status<=299", ["status 401-", "status 500-", "status 0-299", "status 0-299"]],
+    ["score>5 score>=5 score<5 score<=5", ["score 6", "score 5", "not score 5", "not score 6"]],
+    ["status==403 status!=404", ["status 403", "not status 404"]],
+    ["NOT site:shop AND status:403", ["not subject shop", "status 403"]],
+    ["-site:shop !status:403", ["not subject shop", "not status 403"]],
+    ["status:403 OR status:404 path:/x", ["status 403", "status 404", "path /x"]],
+    ['path:"/a b" "OR"', ["path /a b", "text OR"]],
+    ["http://example.org/ localhost:8080 a<b", ["text http://example.org/", "text localhost:8080", "text a<b"]],
+    ["1.2.3 12:30", ["text 1.2.3", "text 12:30"]],
+    ["from:2h to:1h url:/a code:403", ["since 2h", "until 1h", "path /a", "status 403"]],
+  ];
+  for (const [text, expected] of cases) {
+    const { conditions, errors } = parse(text);
+    assert.deepEqual([conditions.map(short), errors.map(({ problem }) => problem)], [expected, []], text);
+    // in the own writing, it is the same
+    assert.deepEqual(parse(queryText(conditions)).conditions.map(short), expected, queryText(conditions));
+  }
+  for (const [text, problem, word] of [
+    ["site:shop OR status:403", "notOr", "OR"],
+    ["union OR select", "notOr", "OR"],
+    ["NOT site:a OR site:b", "notOr", "OR"],
+    ["status:403 OR", "notOr", "OR"],
+    ["colour:red", "unknownProperty", "colour:red"],
+    ["site>shop", "notOperator", "site>shop"],
+    ["path~foo", "notOperator", "path~foo"],
+    ["status<0", "notOperator", "status<0"],
+    ["(status:403", "notGroup", "(status:403"],
+    ["status:ninety", "notNumbers", "ninety"],
+  ] as const) {
+    const { errors } = parse(text);
+    assert.deepEqual(errors.map((one) => [one.problem, text.slice(one.from, one.to)]), [[problem, word]], text);
+  }
+});
+
+test("times are those of the browser in texts, and complete in addresses", () => {
+  const at = (value: string) => [{ property: "since", value, inverted: false }];
+  for (const value of ["2h", "2026-11-23", "2026-11-23T09:04:46.454636Z"]) assert.equal(inLocalTime(at(value))[0]?.value, value);
+  for (const value of ["2026-11-23T09:04:00.000Z", "2026-11-23T09:04:46.000Z", "2026-11-23T09:04:46.454Z"]) {
+    const local = inLocalTime(at(value));
+    assert.doesNotMatch(local[0]?.value ?? "Z", /Z/);
+    assert.equal(inUniversalTime(local)[0]?.value, value);
+  }
+});
+
+test("matches of one rule in one place are one group; rules that only block are apart", () => {
+  const rule = (id: number, variable: string): MatchedRule => ({ id, variable }) as MatchedRule;
+  const { deciding, blocking } = groupMatches([rule(941100, "ARGS:a"), rule(949110, "TX:x"), rule(941100, "ARGS:b"), rule(941100, "ARGS:a")]);
+  assert.deepEqual(deciding.map(({ matches }) => matches), [[0, 3], [2]]);
+  assert.deepEqual(blocking.map(({ matches }) => matches), [[1]]);
+});
+
+test("the rows of a long table", () => {
+  const rows = new Offsets(100_000, [0, 50_000], { row: 34, mark: 30 });
+  assert.equal(rows.height, 100_000 * 34 + 60);
+  assert.equal(rows.top(0), 0);
+  assert.equal(rows.top(50_000), 50_000 * 34 + 30);
+  assert.equal(rows.top(50_001), 50_001 * 34 + 60);
+  for (const row of [0, 1, 49_999, 50_000, 50_001, 99_999]) assert.equal(rows.at(rows.top(row) + 1), row);
+  const { from, to, above, below } = rows.between(rows.top(50_000), rows.top(50_000) + 900);
+  assert.ok(from <= 50_000 - 12 && to >= 50_000 + 26 && to - from < 80, `${from} ${to}`);
+  assert.equal(above, rows.top(from));
+  assert.equal(below, rows.height - rows.top(to));
+  assert.deepEqual(new Offsets(0, [], { row: 34, mark: 30 }).between(0, 900), { from: 0, to: 0, above: 0, below: 0 });
+});
+
+test("a reversed difference shows what an undo changes", () => {
+  const diff = "--- a\n+++ b\n@@ -1,2 +1,3 @@\n same\n-old\n+new\n+newer\n";
+  assert.equal(reversed(diff), "--- a\n+++ b\n@@ -1,3 +1,2 @@\n same\n-new\n-newer\n+old\n");
+  assert.equal(reversed(reversed(diff)), diff);
 });
 
 test("errors say where", () => {

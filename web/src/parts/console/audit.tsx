@@ -31,7 +31,7 @@ export default function AuditPage({ title }: PageProps) {
   useEffect(reload, []);
   useRetry(error, reload);
   return (
-    <Page title={title} actions={<Button onClick={reload}>{t("ui.refresh")}</Button>}>
+    <Page title={title} actions={<Button small onClick={reload}>{t("ui.refresh")}</Button>}>
       {error && <Problem error={error} retry={reload} />}
       {!entries && !error && <Loading />}
       {entries && (

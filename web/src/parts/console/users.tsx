@@ -33,14 +33,8 @@ export default function UsersPage({ title }: PageProps) {
   const [inviting, setInviting] = useState(false);
   const [asked, setAsked] = useState<{ what: "remove" | "reset"; user: User }>();
   const [link, setLink] = useState<{ user: string; link: string }>();
-  const { error: failed, run } = useAction();
+  const [changing, setChanging] = useState<{ user: User; role: Role }>();
   const me = session.value?.user;
-  const change = (user: User, role: Role) =>
-    run(async () => {
-      await send("PATCH", `/api/users/${encodeURIComponent(user.user)}`, { role });
-      toast(t("users.roleChanged", { user: user.user, role: t(`role.${role}`) }));
-      reload();
-    });
   return (
     <Page
       title={title}
@@ -51,7 +45,6 @@ export default function UsersPage({ title }: PageProps) {
       }
     >
       {error && <Problem error={error} retry={reload} />}
-      {failed && <Problem error={failed} />}
       {!data && !error && <Loading />}
       {data && (
         <Panel note={t("users.note")}>
@@ -77,7 +70,11 @@ export default function UsersPage({ title }: PageProps) {
                     aria-label={`${t("users.role")}: ${one.user}`}
                     value={one.role}
                     disabled={one.user === me}
-                    onChange={(event) => void change(one, event.currentTarget.value as Role)}
+                    onChange={(event) => {
+                      setChanging({ user: one, role: event.currentTarget.value as Role });
+                      // until it is confirmed
+                      event.currentTarget.value = one.role;
+                    }}
                   >
                     {ROLES.map((role) => (
                       <option key={role} value={role}>
@@ -107,11 +104,12 @@ export default function UsersPage({ title }: PageProps) {
                 cell: (one) =>
                   one.user !== me && (
                     <>
-                      <Button kind="quiet" onClick={() => setAsked({ what: "reset", user: one })}>
+                      <Button kind="quiet" small onClick={() => setAsked({ what: "reset", user: one })}>
                         {t("users.reset")}
                       </Button>
                       <Button
                         kind="quiet"
+                        small
                         onClick={() => setAsked({ what: "remove", user: one })}
                         aria-label={`${t("ui.remove")}: ${one.user}`}
                       >
@@ -133,6 +131,23 @@ export default function UsersPage({ title }: PageProps) {
             reload();
           }}
         />
+      )}
+      {changing && (
+        <Confirm
+          title={t("users.roleTitle", { user: changing.user.user, role: t(`role.${changing.role}`) })}
+          action={t("users.roleChange")}
+          onClose={() => setChanging(undefined)}
+          onConfirm={async () => {
+            await send("PATCH", `/api/users/${encodeURIComponent(changing.user.user)}`, { role: changing.role });
+            toast(t("users.roleChanged", { user: changing.user.user, role: t(`role.${changing.role}`) }));
+            reload();
+          }}
+        >
+          <p>
+            {t(`role.${changing.user.role}`)} → <strong>{t(`role.${changing.role}`)}</strong>
+          </p>
+          <p>{t(`users.roleFollows.${changing.role}`)}</p>
+        </Confirm>
       )}
       {asked && (
         <Confirm

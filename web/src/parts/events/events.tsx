@@ -1,16 +1,23 @@
-// The list of events, newest first, by any query.
+// The list of events, newest first, by any query: its course over time, its rows, and the event that is open beside them.
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Overview } from "../../api";
 import { ApiError, get, useRetry } from "../../api/client";
 import { type Event } from "../../api/event";
 import { dateTime } from "../../i18n";
 import type { PageProps } from "../part";
-import { QueryBar } from "./query/QueryBar";
-import { toParams } from "../../query/query";
-import { knownValues, useQuery } from "./query/useQuery";
-import { navigate, withQuery } from "../../router";
-import { Button, Empty, Loading, Page, Problem, useKeys } from "../../ui";
-import { EventRows } from "./rows";
+import { isTime, toParams } from "../../query/query";
+import { keep, kept, place, withQuery } from "../../router";
+import { Button, Empty, Loading, Page, Problem, Stale, useKeys } from "../../ui";
+import { FilterBar } from "../../ui/filter/FilterBar";
+import type { Known, KnownValue } from "../../ui/filter/completion";
+import { RangePicker, zoneText } from "../../ui/range";
+import { Browser } from "./browser";
+import { CourseView, useCourse } from "./course";
+import { kindTitle } from "./kinds";
+import { rangeOf, withRange } from "./span";
+import { MOST, useTail } from "./tail";
 import { t } from "./texts";
+import { knownValues, useQuery } from "./useQuery";
 
 interface EventPage {
   events: Event[];
@@ -20,61 +27,139 @@ interface EventPage {
 
 /** Number of events on a page. */
 const LIMIT = 50;
+const RANGES = ["1h", "24h", "7d", "30d", "all"] as const;
+
+/** What the list keeps for the visitor's return. */
+interface Kept {
+  text: string;
+  state: State;
+  selected: string | undefined;
+}
 
 export default function Events({ title }: PageProps) {
   const [turn, setTurn] = useState(0);
   const query = useQuery(turn);
-  const list = useEvents(query.api, turn);
+  const before = useRef(kept<Kept>()).current;
+  const returned = before?.text === query.text && turn === 0 ? before : undefined;
+  const list = useEvents(query.api, turn, returned?.state);
   useRetry(list.error, list.more);
   const count = useCount(query.api, turn);
-  const [selected, setSelected] = useState<string>();
-  const known = useMemo(() => knownValues(list.events), [list.events]);
-  const move = (by: number): void => {
-    const at = list.events.findIndex((event) => event.id === selected);
-    const to = Math.max(0, Math.min(list.events.length - 1, at + by));
-    setSelected(list.events[to]?.id);
-    if (at + by >= list.events.length && list.next && !list.loading) list.more();
-  };
+  const [selected, setSelected] = useState(returned?.selected);
+  const { query: address } = place.value;
+  useEffect(() => {
+    const { more: _, add: __, ...state } = list;
+    if (!list.loading) keep({ text: query.text, state, selected } satisfies Kept);
+  }, [list, selected, query.text, address]);
+  const range = useMemo(() => rangeOf(query.conditions), [query.conditions, turn]);
+  const filter = useMemo(() => toParams(query.conditions.filter(({ property }) => !isTime(property))).toString(), [query.conditions]);
+  const course = useCourse(filter, range, turn);
+  const known = useMemo(() => withTops(knownValues(list.events), course.data?.top), [list.events, course.data]);
+  const tail = useTail(query.api, range.open);
+  const listed = useMemo(() => new Set(list.events.map(({ id }) => id)), [list.events]);
+  const fresh = tail.shown.value.filter(({ id }) => !listed.has(id));
+  const showFresh = (): void => list.add(tail.take());
+  const refresh = (): void => setTurn(turn + 1);
   useKeys({
-    j: { label: t("ui.select"), run: () => move(1) },
-    k: { label: t("ui.selectBefore"), run: () => move(-1) },
-    Enter: { label: t("ui.open"), run: () => selected && navigate(`/events/${selected}`) },
     m: { label: t("events.more"), run: () => list.next && !list.loading && list.more() },
-    r: { label: t("ui.refresh"), run: () => setTurn(turn + 1) },
+    n: { label: t("events.showNew"), run: () => fresh.length > 0 && showFresh() },
+    r: { label: t("ui.refresh"), run: refresh },
   });
+  const more = list.next !== null && list.searchedTo === null && !list.loading && !list.error ? list.more : undefined;
   return (
     <Page
       title={title}
+      wide
       actions={
         <>
-          <Button kind="quiet" onClick={() => setTurn(turn + 1)}>
+          <RangePicker
+            ranges={RANGES}
+            chosen={range.name}
+            custom={course.span}
+            onRange={(name) => query.set(withRange(query.conditions, name))}
+            onCustom={(since, until) => query.set(withRange(query.conditions, { since, until }))}
+          />
+          <Button small onClick={refresh}>
             {t("ui.refresh")}
           </Button>
-          <a class="button quiet" href={withQuery("/live", toParams(query.conditions))}>
+          <a class="button plain small" href={withQuery("/live", toParams(query.conditions))}>
             {t("events.watch")}
           </a>
         </>
       }
     >
-      <QueryBar conditions={query.conditions} onConditions={query.set} known={known} unknown={query.unknown} />
-      <p class="count" role="status">
-        {count.count !== undefined &&
-          (count.complete
-            ? t("events.count", { n: count.count })
-            : t("events.countSoFar", { n: count.count, to: count.to ? dateTime(count.to) : "…" }))}
-      </p>
-      {list.events.length > 0 && (
-        <EventRows events={list.events} selected={selected} add={query.add} label={title} />
-      )}
+      <FilterBar conditions={query.conditions} onConditions={query.set} known={known} unknown={query.unknown} ranged />
+      <CourseView course={course} onSpan={(span) => query.set(withRange(query.conditions, span))} />
+      <Browser
+        label={title}
+        events={list.events}
+        add={query.add}
+        more={more}
+        selectedFirst={returned?.selected}
+        onSelected={setSelected}
+        head={
+          <p class="count">
+            <span role="status">
+              {count.count !== undefined &&
+                (count.complete
+                  ? t("events.count", { n: count.count })
+                  : t("events.countSoFar", { n: count.count, to: count.to ? dateTime(count.to) : "…" }))}
+            </span>
+            <span>
+              {!range.name && range.span && `${dateTime(range.span.since)} – ${range.open ? "" : dateTime(range.span.until)} · `}
+              {t("range.zone", { zone: zoneText() })}
+            </span>
+          </p>
+        }
+        notice={
+          fresh.length > 0 && (
+            <Stale onRefresh={showFresh} label={t("events.showNew")}>
+              {t("events.new", { n: fresh.length, more: fresh.length >= MOST ? "+" : "" })}
+            </Stale>
+          )
+        }
+        empty={
+          !list.loading && !list.error && list.next === null && (
+            <Empty
+              action={
+                query.conditions.length > 0 ? (
+                  <Button onClick={() => query.set([])}>{t("filter.clear")}</Button>
+                ) : (
+                  <a href="/live">{t("events.watch")}</a>
+                )
+              }
+            >
+              {t(query.conditions.length > 0 ? "events.noneFit" : "events.none")}
+            </Empty>
+          )
+        }
+      />
       {list.error && <Problem error={list.error} retry={list.more} />}
-      {list.loading && <Loading />}
-      {!list.loading && !list.error && <End list={list} filtered={query.conditions.length > 0} />}
+      {list.loading && <Loading lines={list.events.length > 0 ? 2 : 8} />}
+      {!list.loading && !list.error && <End list={list} />}
     </Page>
   );
 }
 
-/** The end of the list: more, or nothing more. */
-function End({ list, filtered }: { list: List; filtered: boolean }) {
+/** Adds the most frequent values of the whole range to those of the listed events. */
+function withTops(known: Known, top: Overview["top"] | undefined): Known {
+  if (!top) return known;
+  const joined = (property: string, values: KnownValue[]): Known => ({
+    [property]: [...values, ...(known[property] ?? []).filter((one) => !values.some(({ value }) => value === one))],
+  });
+  const names = (list: readonly { name: string }[] | undefined): KnownValue[] => (list ?? []).map(({ name }) => ({ value: name }));
+  return {
+    ...known,
+    ...joined("rule", (top.rules ?? []).map(({ id, message }) => ({ value: String(id), note: message }))),
+    ...joined("client", names(top.clients)),
+    ...joined("path", names(top.paths)),
+    ...joined("subject", names(top.sites)),
+    ...joined("fact", names(top.facts)),
+    ...joined("kind", (top.kinds ?? []).map(({ kind }) => ({ value: kind, note: kindTitle(kind) ?? "" }))),
+  };
+}
+
+/** The end of the list: where the search stopped, or that there is nothing more. */
+function End({ list }: { list: List }) {
   if (list.searchedTo !== null && list.next !== null) {
     return (
       <p class="search-state">
@@ -83,14 +168,7 @@ function End({ list, filtered }: { list: List; filtered: boolean }) {
       </p>
     );
   }
-  if (list.next !== null) {
-    return (
-      <p class="search-state">
-        <Button onClick={list.more}>{t("events.more")}</Button>
-      </p>
-    );
-  }
-  if (list.events.length === 0) return <Empty>{t(filtered ? "events.noneFit" : "events.none")}</Empty>;
+  if (list.next !== null || list.events.length === 0) return null;
   return <p class="search-state note">{t("events.all")}</p>;
 }
 
@@ -101,14 +179,17 @@ interface List {
   loading: boolean;
   error: ApiError | undefined;
   more: () => void;
+  /** Adds new events at the begin. */
+  add: (events: readonly Event[]) => void;
 }
 
-type State = Omit<List, "more">;
+type State = Omit<List, "more" | "add">;
 const NOTHING: State = { events: [], next: null, searchedTo: null, loading: true, error: undefined };
 
-/** Loads events page by page. */
-function useEvents(api: string, turn: number): List {
-  const [state, setState] = useState<State>(NOTHING);
+/** Loads events page by page, after those that the visitor left here. */
+function useEvents(api: string, turn: number, left: State | undefined): List {
+  const [state, setState] = useState<State>(left ?? NOTHING);
+  const skip = useRef(left !== undefined);
   const abort = useRef<AbortController>(undefined);
   const load = useCallback(
     (before: string | null, kept: Event[]) => {
@@ -135,10 +216,22 @@ function useEvents(api: string, turn: number): List {
     [api],
   );
   useEffect(() => {
-    load(null, []);
+    if (skip.current) skip.current = false;
+    else load(null, []);
     return () => abort.current?.abort();
   }, [load, turn]);
-  return { ...state, more: () => load(state.next, state.events) };
+  return useMemo(
+    () => ({
+      ...state,
+      more: () => load(state.next, state.events),
+      add: (events) =>
+        setState((before) => {
+          const known = new Set(before.events.map(({ id }) => id));
+          return { ...before, events: [...events.filter(({ id }) => !known.has(id)), ...before.events] };
+        }),
+    }),
+    [state, load],
+  );
 }
 
 interface Count {

@@ -1,58 +1,62 @@
-// The findings of the daemon.
+// The findings of all parts of the daemon, the worst first.
 import type { Finding } from "../../api";
 import { send } from "../../api/client";
-import { language } from "../../i18n";
+import { say } from "../../i18n";
+import { findings, findingsError, loadFindings } from "../../findings";
 import { may } from "../../session";
-import { Button, Problem, Untrusted, useAction } from "../../ui";
+import { Button, Confirm, Empty, Loading, Page, Problem, useKeys } from "../../ui";
+import { FindingCard } from "../../ui/finding";
 import { PAGES } from "../index";
+import type { PageProps } from "../part";
 import { t } from "./texts";
+import { useState } from "preact/hooks";
 
-/** The findings of /healthz with cause, cure and a link to their page. Owners can acknowledge lasting ones. */
-export function Findings({ findings, changed }: { findings: readonly Finding[] | undefined; changed: () => void }) {
-  const { busy, error, run } = useAction();
-  if (!findings?.length) return null;
-  const acknowledge = () =>
-    run(async () => {
-      await send("POST", "/api/findings/acknowledge");
-      changed();
-    });
-  const inLanguage = language.value;
-  return (
-    <div class="problem" role="alert">
-      <ul>
-        {findings.map((one) => {
-          const page = PAGES.find(({ findings: shown }) => shown !== undefined && one.code.startsWith(`${shown}.`));
-          const title = <Untrusted text={one.title[inLanguage]} />;
-          return (
-            <li key={`${one.code} ${one.subject}`}>
-              <strong>{page ? <a href={page.path}>{title}</a> : title}</strong>
-              <p>
-                <Untrusted text={one.cause[inLanguage]} /> <Untrusted text={one.cure[inLanguage]} />
-              </p>
-              <p class="note">
-                {t("findings.explain")} <Explain code={one.code} />
-              </p>
-            </li>
-          );
-        })}
-      </ul>
-      {findings.some((one) => one.lasting) && may("owner") && (
-        <Button busy={busy} onClick={() => void acknowledge()}>
-          {t("findings.acknowledge")}
-        </Button>
-      )}
-      {error && <Problem error={error} />}
-    </div>
-  );
+/** Returns the page that a finding is about. */
+function pageOf({ code }: Finding): { path: string; title: string } | undefined {
+  const page = PAGES.find(({ findings: shown }) => shown !== undefined && code.startsWith(`${shown}.`));
+  return page && { path: page.path, title: say(page.title) };
 }
 
-/** The command that explains a code in the visitor's language. */
-function Explain({ code }: { code: string }) {
-  const option = language.value === "en" ? "" : `--language ${language.value} `;
+export default function FindingsPage({ title }: PageProps) {
+  const list = findings.value;
+  const error = findingsError.value;
+  const reload = (): void => void loadFindings();
+  const [asking, setAsking] = useState(false);
+  const lasting = list?.filter((one) => one.lasting).length ?? 0;
+  useKeys({ r: { label: t("ui.refresh"), run: reload } });
   return (
-    <code>
-      monban explain {option}
-      <Untrusted text={code} limit={80} />
-    </code>
+    <Page
+      title={title}
+      actions={
+        <>
+          {lasting > 0 && may("owner") && (
+            <Button small onClick={() => setAsking(true)}>
+              {t("findings.acknowledge")}
+            </Button>
+          )}
+          <Button small onClick={reload}>
+            {t("ui.refresh")}
+          </Button>
+        </>
+      }
+    >
+      {error && <Problem error={error} retry={reload} />}
+      {!list && !error && <Loading lines={6} />}
+      {list?.length === 0 && <Empty>{t("findings.none")}</Empty>}
+      {list?.map((one) => <FindingCard key={`${one.code} ${one.subject}`} finding={one} page={pageOf(one)} />)}
+      {asking && (
+        <Confirm
+          title={t("findings.acknowledge")}
+          action={t("findings.acknowledge")}
+          onClose={() => setAsking(false)}
+          onConfirm={async () => {
+            await send("POST", "/api/findings/acknowledge");
+            await loadFindings();
+          }}
+        >
+          <p>{t("findings.acknowledgeNote", { n: lasting })}</p>
+        </Confirm>
+      )}
+    </Page>
   );
 }

@@ -10,6 +10,7 @@ export const TITLES = {
   event: { en: "Event", ja: "イベント" },
   live: { en: "Live", ja: "ライブ" },
   incidents: { en: "Incidents", ja: "インシデント" },
+  findings: { en: "Findings", ja: "検出された問題" },
 } as const;
 
 /** Fetches a page and what it reads from tables of the daemon. */
@@ -30,5 +31,6 @@ export default {
     { path: "/events/:id", load: withTables(() => import("./event"), loadKinds), title: TITLES.event },
     { path: "/live", load: withQuery(() => import("./live")), title: TITLES.live, group: "monitor", key: "g l" },
     { path: "/incidents", load: withTables(() => import("./incidents"), loadKinds), title: TITLES.incidents, group: "monitor", key: "g i" },
+    { path: "/findings", load: () => import("./findings"), title: TITLES.findings, group: "monitor", key: "g f" },
   ],
 } satisfies Part;

@@ -4,7 +4,7 @@ import { type ApiError, useLoad } from "../../api/client";
 import { type Event } from "../../api/event";
 import { type Condition, queryText, toApi, toParams } from "../../query/query";
 import { Panel, Problem, visible } from "../../ui";
-import { actorCondition, EventRows } from "./rows";
+import { actorCondition, NearTable } from "./rows";
 import { t } from "./texts";
 
 /** Milliseconds before and after an event that count as near. */
@@ -40,7 +40,7 @@ export function NeighbourList({ title, event, same }: { title: string; event: Ev
       note={t("event.near")}
     >
       {error && <Problem error={error} retry={before.error ? before.reload : after.reload} />}
-      {found && found.length > 1 && <EventRows events={found} here={event.id} label={title} />}
+      {found && found.length > 1 && <NearTable events={found} here={event.id} label={title} />}
       {found?.length === 1 && (
         <p class="note">
           {t("event.noNeighbours")} <a href={`/events?${toParams([same])}`}>{t("event.anyTime")}</a>

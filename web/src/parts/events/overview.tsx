@@ -1,27 +1,19 @@
-// The overview: totals, their course over time, and top lists.
+// The overview: totals with their change, their course over time, and top lists.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Health, type Overview } from "../../api";
+import { type Overview } from "../../api";
 import { useLoad } from "../../api/client";
 import { dateTime, number } from "../../i18n";
 import { place, setQuery } from "../../router";
 import type { PageProps } from "../part";
-import { Chart, type Layer } from "./chart";
-import { Button, Loading, Page, Panel, Problem, Untrusted, useKeys } from "../../ui";
-import { Findings } from "./findings";
+import { Button, Loading, Page, Panel, Problem, Stat, Toggle, Untrusted, useKeys } from "../../ui";
+import { Histogram, type Layer, Legend } from "../../ui/histogram";
+import { RangePicker } from "../../ui/range";
 import { kindTitle } from "./kinds";
+import { lastOf, LENGTHS, type Span, type Step, STEPS, stepOf } from "./span";
 import { t } from "./texts";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const RANGES = { "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY } as const;
-type Range = keyof typeof RANGES;
-/** Periods up to this length are shown per hour, shorter ones per minute. */
-const BY_HOUR = 4 * DAY;
-const BY_MINUTE = 3 * HOUR;
-/** Seconds of a step. */
-const STEPS = { minute: 60, hour: 3_600, day: 86_400 } as const;
-type Step = keyof typeof STEPS;
-const TITLES = { minute: "overview.byMinute", hour: "overview.byHour", day: "overview.byDay" } as const;
+const RANGES = ["24h", "7d", "30d", "90d"] as const;
+type Range = (typeof RANGES)[number];
 /** Milliseconds between refreshes while the page is visible. */
 const REFRESH_MS = 20_000;
 
@@ -57,49 +49,51 @@ function eventsLink(filter: URLSearchParams, span: { since: Date; until: Date },
   return `/events?${query}`;
 }
 
+/** Returns the path of the counts of a range. */
+function pathOf(filter: URLSearchParams, { since, until }: Span, step: Step): string {
+  const asked = new URLSearchParams(filter);
+  asked.set("since", since.toISOString());
+  asked.set("until", until.toISOString());
+  asked.set("step", step);
+  return `/api/overview?${asked}`;
+}
+
 export default function OverviewPage({ title }: PageProps) {
   const { query } = place.value;
   const [turn, setTurn] = useState(0);
-  const range = (Object.keys(RANGES) as Range[]).find((one) => one === query.get("range"));
+  const range: Range = RANGES.find((one) => one === query.get("range")) ?? "24h";
   const [givenSince, givenUntil] = [query.get("since"), query.get("until")];
   const span = useMemo(() => {
     const since = new Date(givenSince ?? NaN);
     const until = givenUntil ? new Date(givenUntil) : new Date();
-    if (!range && !Number.isNaN(since.getTime()) && since < until) return { since, until, fixed: true };
-    const now = Math.ceil(Date.now() / 60_000) * 60_000;
-    return { since: new Date(now - RANGES[range ?? "24h"]), until: new Date(now), fixed: false };
+    if (!Number.isNaN(since.getTime()) && since < until) return { since, until, fixed: true };
+    return { ...lastOf(LENGTHS[range]), fixed: false };
   }, [range, givenSince, givenUntil, turn]);
-  const length = span.until.getTime() - span.since.getTime();
-  const step = length <= BY_MINUTE ? "minute" : length <= BY_HOUR ? "hour" : "day";
+  const step = stepOf(span);
   const filter = filterOf(query);
-  const asked = new URLSearchParams(filter);
-  asked.set("since", span.since.toISOString());
-  asked.set("until", span.until.toISOString());
-  asked.set("step", step);
-  const { data, error, reload } = useLoad<Overview>(`/api/overview?${asked}`);
-  const health = useLoad<Health>("/healthz");
+  const { data, error, reload } = useLoad<Overview>(pathOf(filter, span, step));
+  const length = span.until.getTime() - span.since.getTime();
+  const before = { since: new Date(span.since.getTime() - length), until: span.since };
+  // after the first numbers are there
+  const previous = useLoad<Overview>(data ? pathOf(filter, before, "day") : null);
 
   useEffect(() => {
     const timer = setInterval(() => {
       if (document.hidden) return;
-      health.reload();
       setTurn((before) => before + 1);
       reload();
     }, REFRESH_MS);
     return () => clearInterval(timer);
-  }, [health.reload, reload]);
+  }, [reload]);
 
-  const choose = (one: Range) => setQuery({ range: one, since: null, until: null });
-  const zoomOut = () => setQuery({ range: "24h", since: null, until: null });
-  const onSpan = (since: Date, until: Date) =>
-    setQuery({ range: null, since: since.toISOString(), until: until.toISOString() });
+  const zoomOut = () => setQuery({ since: null, until: null });
+  const onSpan = (since: Date, until: Date) => setQuery({ since: since.toISOString(), until: until.toISOString() });
   const again = (): void => {
     setTurn((before) => before + 1);
     reload();
-    health.reload();
   };
   useKeys({
-    z: { label: t("overview.zoomOut"), run: zoomOut },
+    z: { label: t("overview.zoomOut", { range: t(`range.${range}`) }), run: zoomOut },
     r: { label: t("ui.refresh"), run: again },
   });
 
@@ -107,27 +101,20 @@ export default function OverviewPage({ title }: PageProps) {
     <Page
       title={title}
       actions={
-        <div class="choices" role="group" aria-label={t("overview.range")}>
-          {(Object.keys(RANGES) as Range[]).map((one) => (
-            <button
-              key={one}
-              type="button"
-              class="button small"
-              aria-pressed={!span.fixed && one === (range ?? "24h")}
-              onClick={() => choose(one)}
-            >
-              {t(`overview.ranges.${one}`)}
-            </button>
-          ))}
-        </div>
+        <RangePicker
+          ranges={RANGES}
+          chosen={span.fixed ? undefined : range}
+          custom={span}
+          onRange={(one) => setQuery({ range: one, since: null, until: null })}
+          onCustom={onSpan}
+        />
       }
     >
-      <Findings findings={health.data?.findings} changed={health.reload} />
       {span.fixed && (
         <p class="hint">
           <span>{t("overview.span", { since: dateTime(span.since), until: dateTime(span.until) })}</span>
-          <Button kind="quiet" onClick={zoomOut}>
-            {t("overview.zoomOut")}
+          <Button kind="quiet" small onClick={zoomOut}>
+            {t("overview.zoomOut", { range: t(`range.${range}`) })}
           </Button>
         </p>
       )}
@@ -136,41 +123,47 @@ export default function OverviewPage({ title }: PageProps) {
           <span>
             {t("overview.filtered")} <code>{[...filter].map(([name, value]) => `${name}=${value}`).join(" ")}</code>
           </span>
-          <a href="/">{t("overview.unfiltered")}</a>
+          <a href="/">{t("filter.clear")}</a>
         </p>
       )}
       {error && <Problem error={error} retry={reload} />}
-      {data ? <Content data={data} span={span} step={step} filter={filter} onSpan={onSpan} /> : !error && <Loading />}
+      {data ? (
+        <Content data={data} before={previous.data?.totals} span={span} step={step} filter={filter} onSpan={onSpan} />
+      ) : (
+        !error && <Loading lines={8} />
+      )}
     </Page>
   );
 }
 
 function Content({
   data,
+  before,
   span,
   step,
   filter,
   onSpan,
 }: {
   data: Overview;
-  span: { since: Date; until: Date };
+  /** The totals of the period before. */
+  before: Overview["totals"] | undefined;
+  span: Span;
   step: Step;
   filter: URLSearchParams;
   onSpan: (since: Date, until: Date) => void;
 }) {
   const { totals, top } = data;
-  const seconds = STEPS[step];
   const [withRest, setWithRest] = useState(false);
   const times = useMemo(() => data.series.map((one) => Date.parse(one.time) / 1000), [data]);
   const layers = useMemo<Layer[]>(() => {
     const shown: Layer[] = [
-      { label: t("outcome.blocked"), fill: "--blocked-fill", values: data.series.map((one) => one.blocked) },
-      { label: t("outcome.detected"), fill: "--detected-fill", values: data.series.map((one) => one.detected) },
+      { label: t("outcome.blocked"), fill: "neutral", values: data.series.map((one) => one.blocked) },
+      { label: t("outcome.detected"), fill: "warn", values: data.series.map((one) => one.detected) },
     ];
     if (withRest) {
       shown.push({
         label: t("overview.rest"),
-        fill: "--passed-fill",
+        fill: "rest",
         values: data.series.map((one) =>
           one.requests == null ? null : Math.max(0, one.requests - one.blocked - one.detected),
         ),
@@ -220,60 +213,45 @@ function Content({
         </p>
       )}
       <ul class="stats" aria-label={t("overview.numbers")}>
-        <Stat label={t("overview.requests")} value={totals.requests ?? null} />
-        <Stat label={t("overview.events")} value={totals.events} partial={!!partial} href={link({})} />
+        <Stat label={t("overview.requests")} value={totals.requests ?? null} before={before?.requests} />
+        <Stat label={t("overview.events")} value={totals.events} before={before?.events} partial={!!partial} href={link({})} />
         <Stat
           label={t("overview.blocked")}
           value={totals.blocked}
+          before={before?.blocked}
           partial={!!partial}
-          kind="blocked"
           href={link({ outcome: "blocked" })}
         />
         <Stat
           label={t("overview.detected")}
           value={totals.detected}
+          before={before?.detected}
           partial={!!partial}
-          kind="detected"
           href={link({ outcome: "detected" })}
         />
         <Stat
           label={t("overview.answered")}
           value={totals.attacks_answered_below_400}
+          before={before?.attacks_answered_below_400}
           partial={!!partial}
-          kind={totals.attacks_answered_below_400 > 0 ? "blocked" : "good"}
+          kind={totals.attacks_answered_below_400 > 0 ? "bad" : "good"}
           note={t("overview.answeredNote")}
           href={link({ outcome: ["blocked", "detected"], status: "100-399" })}
         />
       </ul>
       <Panel
-        title={t(TITLES[step])}
+        title={t(`overview.by.${step}`)}
         actions={
-          <ul class="legend">
-            {layers.slice(0, 2).map((layer, index) => (
-              <li key={index}>
-                <i class={index === 0 ? "swatch blocked" : "swatch detected"} />
-                {layer.label}
-              </li>
-            ))}
-            <li>
-              <button
-                type="button"
-                class="button small"
-                aria-pressed={withRest}
-                disabled={totals.requests == null}
-                onClick={() => setWithRest(!withRest)}
-              >
-                <i class="swatch passed" />
-                {t("overview.rest")}
-              </button>
-            </li>
-          </ul>
+          <div class="course-head">
+            <Legend layers={layers} />
+            {totals.requests != null && <Toggle label={t("overview.rest")} on={withRest} onChange={setWithRest} />}
+          </div>
         }
       >
-        <Chart
+        <Histogram
           label={t("overview.chart", { n: totals.blocked, m: totals.detected })}
           times={times}
-          step={seconds}
+          step={STEPS[step]}
           layers={layers}
           onSpan={onSpan}
         />
@@ -291,32 +269,6 @@ function Content({
         )}
       </div>
     </>
-  );
-}
-
-function Stat({
-  label,
-  value,
-  kind,
-  href,
-  note,
-  partial = false,
-}: {
-  label: string;
-  value: number | null;
-  kind?: "blocked" | "detected" | "good";
-  href?: string;
-  note?: string;
-  /** Whether counting continues: the value is a minimum. */
-  partial?: boolean;
-}) {
-  const text = value === null ? t("overview.unknown") : `${partial ? "≥ " : ""}${number(value)}`;
-  return (
-    <li class={`stat ${kind ?? ""}`}>
-      <span class="stat-label">{label}</span>
-      <strong class="stat-value">{href ? <a href={href}>{text}</a> : text}</strong>
-      {note && <span class="note">{note}</span>}
-    </li>
   );
 }
 

@@ -1,11 +1,15 @@
-// Events of any gate as dense rows; on a phone as cards.
-import { useEffect, useRef } from "preact/hooks";
+// The cells of events of any gate, and the table of them.
+import { type ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { type Actor, actorName, type Event, evidenceNames } from "../../api/event";
+import { date } from "../../i18n";
 import { type Add, Filtering } from "../../query/Filtering";
-import { OutcomeBadge, SeverityBadge, Time, Untrusted } from "../../ui";
+import { navigate } from "../../router";
+import { OutcomeBadge, Severity, Time, Untrusted } from "../../ui";
+import { type Column, Grid } from "../../ui/table";
 import { PARTS } from "../index";
-import type { LoadRow, Part } from "../part";
-import { usePiece } from "../piece";
+import type { LoadRow, Part, Row, RowProps } from "../part";
+import { useModule } from "../piece";
 import { kindTitle } from "./kinds";
 import { t } from "./texts";
 
@@ -20,34 +24,6 @@ export function rowOf(event: Event): { part: Part; load: LoadRow } | undefined {
   return undefined;
 }
 
-/** The cells that depend on the evidence: what happened, why, a number. */
-function Cells({ event, add }: { event: Event; add: Add | undefined }) {
-  const row = rowOf(event);
-  return row ? <PartCells {...row} event={event} add={add} /> : <PlainCells event={event} />;
-}
-
-function PartCells({ part, load, event, add }: { part: Part; load: LoadRow; event: Event; add: Add | undefined }) {
-  const { Content, failed } = usePiece(part, load);
-  if (Content) return <Content event={event} add={add} />;
-  // the code comes once for all rows
-  return failed ? <PlainCells event={event} /> : <span class="event-what">{" "}</span>;
-}
-
-/** The cells of an event whose evidence no part knows. */
-function PlainCells({ event }: { event: Event }) {
-  const facts = (event.facts ?? []).map(([name, value]) => `${name} ${value}`).join(", ");
-  return (
-    <>
-      <a class="event-what" href={`/events/${event.id}`}>
-        <Kind kind={event.kind} />
-      </a>
-      <span class="event-rule">
-        <Untrusted text={event.summary ?? facts} limit={200} />
-      </span>
-    </>
-  );
-}
-
 /** The title of a kind; the kind itself if no part of the daemon declares it. */
 export function Kind({ kind }: { kind: string }) {
   const title = kindTitle(kind);
@@ -59,47 +35,47 @@ export function Kind({ kind }: { kind: string }) {
   );
 }
 
-export function EventRow({
-  event,
-  selected,
-  here = false,
-  add,
-}: {
-  event: Event;
-  selected: boolean;
-  /** Whether the page is about this event. */
-  here?: boolean;
-  add?: Add | undefined;
-}) {
-  const { actor, subject } = event;
+/** The cells of an event whose evidence no part knows. */
+const PLAIN: Row = {
+  What: ({ event }) => <Kind kind={event.kind} />,
+  Why: ({ event }) => {
+    const facts = (event.facts ?? []).map(([name, value]) => `${name} ${value}`).join(", ");
+    return <Untrusted text={event.summary ?? facts} limit={200} />;
+  },
+  score: () => undefined,
+  title: () => "",
+  reached: () => false,
+};
+
+/** A cell that depends on the evidence, once the code of its part is here. */
+function OfPart({ event, children }: { event: Event; children: (row: Row) => preact.ComponentChildren }) {
+  const row = rowOf(event);
+  return row ? <Fetched {...row}>{children}</Fetched> : <>{children(PLAIN)}</>;
+}
+
+function Fetched({ part, load, children }: { part: Part; load: LoadRow; children: (row: Row) => preact.ComponentChildren }) {
+  const { module, failed } = useModule(part, load);
+  return <>{module ? children(module) : failed ? children(PLAIN) : " "}</>;
+}
+
+function Cell({ event, add, of }: RowProps & { of: (row: Row) => ComponentType<RowProps> }) {
   return (
-    <li
-      class={`event-row${selected ? " selected" : ""}${here ? " here" : ""}`}
-      data-id={event.id}
-      aria-current={selected ? "true" : here ? "page" : undefined}
-      title={here ? t("event.here") : undefined}
-    >
-      <span class="event-time">
-        <Time time={event.time} />
-      </span>
-      <span class="event-action">
-        <Filtering property="outcome" value={event.outcome} add={add}>
-          <OutcomeBadge outcome={event.outcome} />
-        </Filtering>
-      </span>
-      <span class="event-severity">
-        <SeverityBadge severity={event.severity} />
-      </span>
-      <span class="event-client">{actor && <ActorCell actor={actor} add={add} />}</span>
-      <span class="event-site">
-        {subject !== undefined && (
-          <Filtering property="subject" value={subject} add={add}>
-            <Untrusted text={subject} limit={60} />
-          </Filtering>
-        )}
-      </span>
-      <Cells event={event} add={add} />
-    </li>
+    <OfPart event={event}>
+      {(row) => {
+        const Content = of(row);
+        return <Content event={event} add={add} />;
+      }}
+    </OfPart>
+  );
+}
+
+/** Severity and outcome of an event. */
+export function Verdict({ event, word = false }: { event: Event; word?: boolean }) {
+  return (
+    <>
+      <Severity severity={event.severity} word={word} />{" "}
+      <OfPart event={event}>{(row) => <OutcomeBadge outcome={event.outcome} reached={row.reached(event)} />}</OfPart>
+    </>
   );
 }
 
@@ -123,30 +99,91 @@ export function actorCondition({ user, device, address, certificate }: Actor): [
   return certificate === undefined ? ["", ""] : ["certificate", certificate];
 }
 
-/** A list of events; the selected one is kept in view. */
-export function EventRows({
+/** The columns of events. `add` filters the list by a value. */
+export function eventColumns(add: Add | undefined): Column<Event>[] {
+  return [
+    { name: "time", title: t("event.time"), width: "6rem", cell: ({ time }) => <Time time={time} short /> },
+    {
+      name: "outcome",
+      title: t("event.outcome"),
+      width: "9rem",
+      cell: (event) => (
+        <Filtering property="outcome" value={event.outcome} add={add}>
+          <Verdict event={event} />
+        </Filtering>
+      ),
+    },
+    { name: "client", title: t("event.actor"), width: "10rem", cell: ({ actor }) => actor && <ActorCell actor={actor} add={add} /> },
+    {
+      name: "subject",
+      title: t("event.subject"),
+      width: "8.5rem",
+      cell: ({ subject }) =>
+        subject !== undefined && (
+          <Filtering property="subject" value={subject} add={add}>
+            <Untrusted text={subject} limit={60} />
+          </Filtering>
+        ),
+    },
+    {
+      name: "what",
+      title: t("event.what"),
+      kind: "wide",
+      cell: (event) => (
+        <a class="event-what" href={`/events/${event.id}`} tabIndex={-1}>
+          <Cell event={event} add={add} of={(row) => row.What} />
+        </a>
+      ),
+    },
+    { name: "why", title: t("event.why"), kind: "wide", width: "26%", cell: (event) => <Cell event={event} add={add} of={(row) => row.Why} /> },
+    {
+      name: "score",
+      title: t("event.score"),
+      kind: "number",
+      width: "4rem",
+      cell: (event) => <OfPart event={event}>{(row) => row.score(event) ?? ""}</OfPart>,
+    },
+  ];
+}
+
+/** A table of events by day. */
+export function EventTable({
+  label,
   events,
+  columns,
   selected,
   here,
-  add,
-  label,
+  onSelect,
+  onOpen = (event) => navigate(`/events/${event.id}`),
 }: {
+  label: string;
   events: readonly Event[];
-  selected?: string | undefined;
+  columns: readonly Column<Event>[];
+  selected: string | undefined;
   /** The event that the page is about. */
   here?: string;
-  add?: Add | undefined;
-  label: string;
+  onSelect: (event: Event) => void;
+  onOpen?: (event: Event) => void;
 }) {
-  const list = useRef<HTMLUListElement>(null);
-  useEffect(() => {
-    list.current?.querySelector("li.selected")?.scrollIntoView({ block: "nearest" });
-  }, [selected]);
   return (
-    <ul class="event-rows" ref={list} aria-label={label}>
-      {events.map((event) => (
-        <EventRow key={event.id} event={event} selected={event.id === selected} here={event.id === here} add={add} />
-      ))}
-    </ul>
+    <Grid
+      caption={label}
+      rows={events}
+      rowKey={(event) => event.id}
+      columns={columns}
+      selected={selected}
+      onSelect={onSelect}
+      onOpen={onOpen}
+      group={(event) => date(event.time)}
+      rowClass={(event) => (event.id === here ? "event-row here" : "event-row")}
+    />
   );
+}
+
+/** A short table of events around the one that the page is about. */
+export function NearTable({ label, events, here }: { label: string; events: readonly Event[]; here: string }) {
+  const [selected, setSelected] = useState<string>();
+  useEffect(() => setSelected(undefined), [here]);
+  const columns = eventColumns(undefined).filter(({ name }) => name !== "subject" && name !== "score");
+  return <EventTable label={label} events={events} columns={columns} selected={selected} here={here} onSelect={({ id }) => setSelected(id)} />;
 }

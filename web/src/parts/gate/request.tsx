@@ -4,21 +4,24 @@ import type { EventProps } from "../part";
 import { bytesOf } from "../../bytes/bytes";
 import { Line } from "../../bytes/Line";
 import { number } from "../../i18n";
-import { Badge, Button, Fact, Panel, SeverityBadge, Untrusted, useKeys, visible } from "../../ui";
+import { Badge, Button, Choice, Fact, Panel, Facts, Severity, Untrusted, useKeys, visible } from "../../ui";
 import { RuleText } from "../../ui/rule";
 import { curl } from "./evidence/curl";
 import { locateAll, type Location } from "./evidence/locate";
 import { MessageView, type View, VIEWS } from "./evidence/MessageView";
 import { requestMessage, responseMessage } from "./evidence/message";
 import { type Body, type MatchedRule, type RequestEvidence, requestOf } from "./evidence/request";
+import { groupMatches, type MatchGroup } from "./evidence/groups";
 import { arithmetic } from "./evidence/score";
 import { RequestNeighbours } from "./neighbours";
 import { has, t } from "./texts";
 
-export default function RequestView({ event }: EventProps) {
+export default function RequestView({ event, beside = false }: EventProps) {
   const request = requestOf(event);
   const rules = request?.rules ?? [];
   const locations = useMemo(() => locateAll(event), [event]);
+  const groups = useMemo(() => groupMatches(rules), [event]);
+  const order = useMemo(() => [...groups.deciding, ...groups.blocking].flatMap(({ matches }) => matches), [groups]);
   const [view, setView] = useState<View>("text");
   const [chosen, setChosen] = useState<number>();
   const [turn, setTurn] = useState(0);
@@ -28,22 +31,31 @@ export default function RequestView({ event }: EventProps) {
     setTurn(turn + 1);
   };
   const move = (by: number): void => {
-    if (rules.length > 0) choose(chosen === undefined ? 0 : (chosen + by + rules.length) % rules.length);
+    const at = chosen === undefined ? -1 : order.indexOf(chosen);
+    const next = order[at < 0 ? 0 : (at + by + order.length) % order.length];
+    if (next !== undefined) choose(next);
   };
   useKeys({
-    j: { label: t("request.keyNext"), run: () => move(1) },
-    k: { label: t("request.keyBefore"), run: () => move(-1) },
+    // beside a list, j and k move through the list
+    [beside ? "]" : "j"]: { label: t("request.keyNext"), run: () => move(1) },
+    [beside ? "[" : "k"]: { label: t("request.keyBefore"), run: () => move(-1) },
     v: { label: t("request.keyView"), run: () => setView(VIEWS[(VIEWS.indexOf(view) + 1) % VIEWS.length] ?? "text") },
   });
   if (!request) return null;
+  const shown = { locations, chosen, turn };
   return (
     <>
+      <div class="request-evidence">
+        <RequestPanel request={request} view={view} onView={setView} {...shown} />
+        {rules.length > 0 && (
+          <Matches count={rules.length} rules={rules} groups={groups} locations={locations} chosen={chosen} onChoose={choose} />
+        )}
+        <ResponsePanel request={request} view={view} {...shown} />
+      </div>
       {command && <CurlNotes left={command.left} cut={command.cut} redacted={command.redacted} />}
-      {rules.length > 0 && <Matches rules={rules} locations={locations} chosen={chosen} onChoose={choose} />}
-      <Messages request={request} locations={locations} view={view} onView={setView} chosen={chosen} turn={turn} />
       <Score request={request} />
       <Rest request={request} />
-      <RequestNeighbours event={event} />
+      {!beside && <RequestNeighbours event={event} />}
     </>
   );
 }
@@ -57,70 +69,113 @@ function CurlNotes({ left, cut, redacted }: { left: string[]; cut: boolean; reda
   return notes.length > 0 ? <p class="note">{notes.join(" ")}</p> : null;
 }
 
-/** Number of matches listed before "show all". */
+/** Number of groups of matches listed before "show all". */
 const LISTED = 50;
 
 function Matches({
+  count,
   rules,
+  groups,
   locations,
   chosen,
   onChoose,
 }: {
+  count: number;
   rules: MatchedRule[];
+  groups: { deciding: MatchGroup[]; blocking: MatchGroup[] };
   locations: Location[];
   chosen: number | undefined;
   onChoose: (match: number) => void;
 }) {
   const [all, setAll] = useState(false);
-  const [open, setOpen] = useState<number>();
-  const shown = all || (chosen ?? 0) >= LISTED ? rules : rules.slice(0, LISTED);
+  const [folded, setFolded] = useState(true);
+  const { deciding, blocking } = groups;
+  const within = (list: MatchGroup[]): boolean => chosen !== undefined && list.some(({ matches }) => matches.includes(chosen));
+  const shown = all || within(deciding.slice(LISTED)) ? deciding : deciding.slice(0, LISTED);
   useEffect(() => {
     document.querySelector("li.match-line.selected")?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
+  const lines = (list: MatchGroup[]) => (
+    <ol class="matches">
+      {list.map((group) => (
+        <MatchLine key={group.matches[0]} group={group} rules={rules} locations={locations} chosen={chosen} onChoose={onChoose} />
+      ))}
+    </ol>
+  );
   return (
-    <Panel title={t("request.matches", { n: rules.length })}>
-      <ol class="matches">
-        {shown.map((rule, at) => (
-          <li key={at} class={at === chosen ? "match-line selected" : "match-line"}>
-            <button type="button" class="match-choice" aria-pressed={at === chosen} onClick={() => onChoose(at)}>
-              <span class="match-head">
-                <code class="match-rule">{rule.id}</code>
-                {rule.severity && <SeverityBadge severity={rule.severity} />}
-                <Line bytes={bytesOf(rule.message).subarray(0, 300)} />
-              </span>
-              <span class="match-what">
-                {rule.variable !== undefined && (
-                  <code class="match-variable">
-                    <Line bytes={bytesOf(rule.variable).subarray(0, 200)} />
-                  </code>
-                )}
-                {rule.matched !== undefined && (
-                  <code class="match-text">
-                    <Line bytes={bytesOf(rule.matched).subarray(0, 200)} />
-                  </code>
-                )}
-                <Certainty location={locations[at]} />
-              </span>
-            </button>
-            {rule.id > 0 && (
-              <Button
-                kind="quiet"
-                aria-expanded={open === at}
-                onClick={() => setOpen(open === at ? undefined : at)}
-              >
-                {t("request.rule")}
-              </Button>
-            )}
-            {open === at && <RuleText id={rule.id} matched={rule} />}
-          </li>
-        ))}
-      </ol>
-      {shown.length < rules.length && (
+    <Panel title={t("request.matches", { n: count })}>
+      {lines(shown)}
+      {shown.length < deciding.length && (
         <Button kind="quiet" onClick={() => setAll(true)}>
-          {t("request.allMatches", { n: rules.length })}
+          {t("request.allMatches", { n: count })}
         </Button>
       )}
+      {blocking.length > 0 && (
+        <details open={!folded || deciding.length === 0 || within(blocking)} onToggle={(change) => setFolded(!change.currentTarget.open)}>
+          <summary>{t("request.blocking", { n: blocking.length })}</summary>
+          {lines(blocking)}
+        </details>
+      )}
     </Panel>
+  );
+}
+
+/** The matches of one rule in one place; the button chooses the next of them. */
+function MatchLine({
+  group,
+  rules,
+  locations,
+  chosen,
+  onChoose,
+}: {
+  group: MatchGroup;
+  rules: MatchedRule[];
+  locations: Location[];
+  chosen: number | undefined;
+  onChoose: (match: number) => void;
+}) {
+  const [open, setOpen] = useState(false);
+  const [first = 0] = group.matches;
+  const place = chosen === undefined ? -1 : group.matches.indexOf(chosen);
+  const at = place < 0 ? first : (group.matches[place] ?? first);
+  const rule = rules[at];
+  if (!rule) return null;
+  const n = group.matches.length;
+  return (
+    <li class={place >= 0 ? "match-line selected" : "match-line"}>
+      <button
+        type="button"
+        class="match-choice"
+        aria-pressed={place >= 0}
+        onClick={() => onChoose(group.matches[(place + 1) % n] ?? first)}
+      >
+        <span class="match-head">
+          {rule.severity && <Severity severity={rule.severity} />}
+          <code class="match-rule">{rule.id}</code>
+          <Line bytes={bytesOf(rule.message).subarray(0, 300)} />
+          {n > 1 && <Badge>{place >= 0 ? `${number(place + 1)} / ${number(n)}` : `× ${number(n)}`}</Badge>}
+        </span>
+        <span class="match-what">
+          {rule.variable !== undefined && (
+            <code class="match-variable">
+              <Line bytes={bytesOf(rule.variable).subarray(0, 200)} />
+            </code>
+          )}
+          {rule.matched !== undefined && (
+            <code class="match-text">
+              <Line bytes={bytesOf(rule.matched).subarray(0, 200)} />
+            </code>
+          )}
+          <Certainty location={locations[at]} />
+        </span>
+      </button>
+      {rule.id > 0 && (
+        <Button kind="quiet" small aria-expanded={open} onClick={() => setOpen(!open)}>
+          {t("request.rule")}
+        </Button>
+      )}
+      {open && <RuleText id={rule.id} matched={rule} />}
+    </li>
   );
 }
 
@@ -130,47 +185,41 @@ function Certainty({ location }: { location: Location | undefined }) {
   return <span class="note">{t(`request.certainty.${location.certainty}`)}</span>;
 }
 
-function Messages({
-  request,
-  locations,
-  view,
-  onView,
-  chosen,
-  turn,
-}: {
+interface MessageProps {
   request: RequestEvidence;
   locations: Location[];
   view: View;
-  onView: (view: View) => void;
   chosen: number | undefined;
   turn: number;
-}) {
-  const asked = useMemo(() => requestMessage(request), [request]);
-  const answered = useMemo(() => request.response && responseMessage(request.response), [request]);
+}
+
+function RequestPanel({ request, onView, ...shown }: MessageProps & { onView: (view: View) => void }) {
+  const message = useMemo(() => requestMessage(request), [request]);
   const tabs = (
-    <div class="views" role="group" aria-label={t("request.view")}>
-      {VIEWS.map((one) => (
-        <button key={one} type="button" class="button small" aria-pressed={one === view} onClick={() => onView(one)}>
-          {t(`request.views.${one}`)}
-        </button>
-      ))}
-    </div>
+    <Choice
+      label={t("request.view")}
+      options={VIEWS.map((value) => ({ value, label: t(`request.views.${value}`) }))}
+      value={shown.view}
+      onValue={onView}
+    />
   );
-  const common = { locations, view, chosen, turn };
   return (
-    <>
-      <Panel title={t("request.request")} actions={tabs}>
-        <MessageView message={asked} side="request" {...common} />
-        <BodyNote body={request.body} />
-      </Panel>
+    <Panel title={t("request.request")} actions={tabs}>
+      <MessageView message={message} side="request" {...shown} />
+      <BodyNote body={request.body} />
       {request.omitted && <p class="note">{t("request.omitted", { ...request.omitted })}</p>}
-      {request.response && answered && (
-        <Panel title={t("request.response")}>
-          <MessageView message={answered} side="response" {...common} />
-          <BodyNote body={request.response.body} />
-        </Panel>
-      )}
-    </>
+    </Panel>
+  );
+}
+
+function ResponsePanel({ request, ...shown }: MessageProps) {
+  const message = useMemo(() => request.response && responseMessage(request.response), [request]);
+  if (!request.response || !message) return null;
+  return (
+    <Panel title={t("request.response")}>
+      <MessageView message={message} side="response" {...shown} />
+      <BodyNote body={request.response.body} />
+    </Panel>
   );
 }
 
@@ -240,7 +289,7 @@ function Rest({ request }: { request: RequestEvidence }) {
   const phases = durations?.phases_us ?? [];
   return (
     <Panel title={t("request.rest")}>
-      <dl class="facts">
+      <Facts>
         {durations && durations.total_us > 0 && (
           <>
             <Fact name={t("request.total")}>{microseconds(durations.total_us)}</Fact>
@@ -300,7 +349,7 @@ function Rest({ request }: { request: RequestEvidence }) {
             </ul>
           </Fact>
         ) : null}
-      </dl>
+      </Facts>
     </Panel>
   );
 }

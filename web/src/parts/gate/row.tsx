@@ -9,7 +9,6 @@ import type { RowProps } from "../part";
 import { methodAndPath } from "./evidence/curl";
 import { type MatchedRule, requestOf } from "./evidence/request";
 import { judges } from "./evidence/score";
-import { t } from "./texts";
 
 /** Returns the most important rule of an event: the first of those with the worst severity. Blocking rules come last. */
 export function topRule(event: Event): MatchedRule | undefined {
@@ -25,38 +24,42 @@ export function title(event: Event): string {
   return path.length > 0 ? visible(`${textOf(method)} ${textOf(path)}`) : "";
 }
 
-export default function RequestRow({ event, add }: RowProps) {
-  const request = requestOf(event);
+/** Returns the score of a request. */
+export function score(event: Event): number | undefined {
+  return requestOf(event)?.scores?.inbound || undefined;
+}
+
+/** Whether an attack was answered as if it were none. */
+export function reached(event: Event): boolean {
+  const status = requestOf(event)?.response?.status;
+  return (event.outcome === "blocked" || event.outcome === "detected") && status !== undefined && status < 400;
+}
+
+export function What({ event }: RowProps) {
   const { method, path } = useMemo(() => methodAndPath(event), [event]);
-  const rule = useMemo(() => topRule(event), [event]);
-  const score = request?.scores?.inbound ?? 0;
-  const status = request?.response?.status;
+  const status = requestOf(event)?.response?.status;
   return (
     <>
-      <a class="event-what" href={`/events/${event.id}`}>
-        <code>
-          <b>
-            <Line bytes={method.subarray(0, 20)} />
-          </b>{" "}
-          <Line bytes={path} />
-        </code>
-        {status !== undefined && <span class="event-status"> {status}</span>}
-      </a>
-      <span class="event-rule">
-        {rule ? (
-          <>
-            <Filtering property="rule" value={String(rule.id)} add={add}>
-              <code>{rule.id}</code>
-            </Filtering>{" "}
-            <Untrusted text={textOf(bytesOf(rule.message))} limit={120} />
-          </>
-        ) : (
-          event.summary && <Untrusted text={event.summary} limit={120} />
-        )}
-      </span>
-      <span class="event-score" title={t("request.score")}>
-        {score > 0 ? score : ""}
-      </span>
+      <code>
+        <b>
+          <Line bytes={method.subarray(0, 20)} />
+        </b>{" "}
+        <Line bytes={path} />
+      </code>
+      {status !== undefined && <span class="event-status"> {status}</span>}
+    </>
+  );
+}
+
+export function Why({ event, add }: RowProps) {
+  const rule = useMemo(() => topRule(event), [event]);
+  if (!rule) return event.summary ? <Untrusted text={event.summary} limit={120} /> : null;
+  return (
+    <>
+      <Filtering property="rule" value={String(rule.id)} add={add}>
+        <code>{rule.id}</code>
+      </Filtering>{" "}
+      <Untrusted text={textOf(bytesOf(rule.message))} limit={120} />
     </>
   );
 }

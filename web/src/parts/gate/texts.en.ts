@@ -9,6 +9,7 @@ export default {
     keyBefore: "Previous match",
     keyView: "Text, hex, decoded",
     matches: "{n} {n|match|matches}",
+    blocking: "{n} blocking {n|rule|rules}",
     allMatches: "Show all {n}",
     rule: "Show rule",
     certainty: {

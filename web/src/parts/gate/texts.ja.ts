@@ -12,6 +12,7 @@ const ja: Texts<typeof en> = {
     keyBefore: "前の一致箇所へ",
     keyView: "テキスト・16 進・デコードを切り替え",
     matches: "一致 {n} 件",
+    blocking: "遮断を判定するルール {n} 件",
     allMatches: "{n} 件すべて表示",
     rule: "ルールを表示",
     certainty: {

@@ -1,8 +1,8 @@
 // The page of logins: open sessions, the last logins, and failed tries by source.
 import { useLoad } from "../../api/client";
 import { type Event } from "../../api/event";
-import { clock, date, dateTime, number } from "../../i18n";
-import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../../ui";
+import { number } from "../../i18n";
+import { Button, Empty, Loading, type Moment, Page, Panel, Problem, Table, Time, Timeline, Untrusted } from "../../ui";
 import type { PageProps } from "../part";
 import { Names, News } from "./evidence";
 import { type Login, type LoginsNow, loginOf, methodText } from "./login";
@@ -25,7 +25,7 @@ export default function LoginsPage({ title }: PageProps) {
   const reload = (): void => loads.forEach((load) => load.reload());
   const error = loads.find((load) => load.error)?.error;
   return (
-    <Page title={title} actions={<Button onClick={reload}>{t("ui.refresh")}</Button>}>
+    <Page title={title} actions={<Button small onClick={reload}>{t("ui.refresh")}</Button>}>
       {error && <Problem error={error} retry={reload} />}
       {!error && loads.some((load) => !load.data) && <Loading />}
       {now.data?.reading === false && (
@@ -35,7 +35,7 @@ export default function LoginsPage({ title }: PageProps) {
         </Panel>
       )}
       {now.data?.reading && <Sessions sessions={now.data.sessions} />}
-      {last.data && <Timeline events={last.data.events} />}
+      {last.data && <LastLogins events={last.data.events} />}
       {failed.data && <Failed events={failed.data.events} trying={now.data?.trying ?? []} />}
     </Page>
   );
@@ -65,35 +65,24 @@ function Sessions({ sessions }: { sessions: LoginsNow["sessions"] }) {
 }
 
 /** The last logins, by day. */
-function Timeline({ events }: { events: Event[] }) {
-  const days = new Map<string, Event[]>();
-  for (const event of events) {
-    const day = date(event.time);
-    days.set(day, [...(days.get(day) ?? []), event]);
-  }
+function LastLogins({ events }: { events: Event[] }) {
+  const moments = events.map((event): Moment => ({
+    key: event.id,
+    time: event.time,
+    href: `/events/${event.id}`,
+    kind: event.severity === "warning" ? "warn" : "good",
+    content: (
+      <>
+        <b>
+          <Untrusted text={event.actor?.user ?? ""} limit={40} />
+        </b>{" "}
+        <code>{event.actor?.address ?? t("logins.console")}</code> <How login={loginOf(event)} />
+      </>
+    ),
+  }));
   return (
     <Panel title={t("logins.last")} actions={<a href="/events?gate=login">{t("logins.all")}</a>}>
-      {events.length === 0 && <Empty>{t("logins.noLogins")}</Empty>}
-      {[...days].map(([day, logins]) => (
-        <section key={day} class="login-day">
-          <h3>{day}</h3>
-          <ol class="login-line">
-            {logins.map((event) => (
-              <li key={event.id} class={event.severity === "warning" ? "odd" : ""}>
-                <a href={`/events/${event.id}`}>
-                  <time dateTime={event.time} title={dateTime(event.time)}>
-                    {clock(event.time)}
-                  </time>
-                </a>{" "}
-                <b>
-                  <Untrusted text={event.actor?.user ?? ""} limit={40} />
-                </b>{" "}
-                <code>{event.actor?.address ?? t("logins.console")}</code> <How login={loginOf(event)} />
-              </li>
-            ))}
-          </ol>
-        </section>
-      ))}
+      {events.length === 0 ? <Empty>{t("logins.noLogins")}</Empty> : <Timeline moments={moments} />}
     </Panel>
   );
 }

@@ -4,14 +4,14 @@ import { type Channel, type Notices } from "../../api";
 import { send, useLoad } from "../../api/client";
 import { number } from "../../i18n";
 import { mayTune } from "../../session";
-import { Badge, Button, Empty, Loading, Page, Panel, Problem, Time, Untrusted, useAction } from "../../ui";
+import { Badge, Button, Empty, Fact, Facts, Loading, Page, Panel, Problem, Time, Untrusted, useAction } from "../../ui";
 import type { PageProps } from "../part";
 import { t } from "./texts";
 
 export default function NoticesPage({ title }: PageProps) {
   const { data, error, reload } = useLoad<Notices>("/api/notices");
   return (
-    <Page title={title} actions={<Button onClick={reload}>{t("ui.refresh")}</Button>}>
+    <Page title={title} actions={<Button small onClick={reload}>{t("ui.refresh")}</Button>}>
       {error && <Problem error={error} retry={reload} />}
       {!data && !error && <Loading />}
       {data?.problem && <Problem error={t("channels.broken", { why: data.problem })} />}
@@ -33,8 +33,9 @@ export default function NoticesPage({ title }: PageProps) {
   );
 }
 
-function state(channel: Channel): { kind: "good" | "bad" | "warn"; text: string } {
+function state(channel: Channel): { kind: "good" | "bad" | "warn" | "plain"; text: string } {
   if (channel.failing_since) return { kind: "bad", text: t("channels.failing") };
+  if (channel.sent === 0 && !channel.last_sent) return { kind: "plain", text: t("channels.untried") };
   if (channel.quiet_until) return { kind: "warn", text: t("channels.quiet") };
   return { kind: "good", text: t("channels.well") };
 }
@@ -75,14 +76,13 @@ function ChannelPanel({ channel, onTested }: { channel: Channel; onTested: () =>
           <Untrusted text={channel.last_error} />
         </p>
       )}
-      <dl class="channel-facts">
+      <Facts>
         {facts.map(([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </>
+          <Fact key={name} name={name}>
+            {value}
+          </Fact>
         ))}
-      </dl>
+      </Facts>
       {mayTune.value && (
         <div class="actions start">
           <Button busy={busy} onClick={() => void test()} aria-label={`${t("channels.test")}: ${channel.name}`}>

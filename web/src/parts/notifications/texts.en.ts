@@ -6,6 +6,7 @@ export default {
     noneNote: "Add channels to the configuration file (see docs/user/notices.md). The smallest one, for Slack:",
     well: "OK",
     failing: "Failing",
+    untried: "Not tried yet",
     quiet: "Quiet hours",
     sent: "Sent",
     lastSent: "Last sent",

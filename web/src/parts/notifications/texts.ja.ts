@@ -9,6 +9,7 @@ const ja: Texts<typeof en> = {
     noneNote: "通知先は設定ファイルに追加します（docs/user/notices.md を参照）。Slack の最小構成:",
     well: "正常",
     failing: "送信失敗",
+    untried: "未確認",
     quiet: "通知停止中",
     sent: "送信済み",
     lastSent: "最終送信",

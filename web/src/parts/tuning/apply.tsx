@@ -2,14 +2,15 @@
 // change to the version of the file that the visitor saw.
 import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { AddedExclusions, ExclusionPreview, ExclusionWarning, NewExclusion, NewExclusions, NewReplay } from "../../api";
+import type { AddedExclusions, Exclusion, ExclusionPreview, ExclusionWarning, NewExclusion, NewExclusions, NewReplay } from "../../api";
 import { ApiError, send } from "../../api/client";
 import { say } from "../../i18n";
-import { Button, errorText, Input, Lines, toast, Untrusted } from "../../ui";
+import { Button, Confirm, errorText, Input, Lines, toast, Untrusted } from "../../ui";
 import { EndsField } from "./ends";
-import { type Wanted, withoutNothing } from "./proposals";
+import { type Wanted, widens, withoutNothing } from "./proposals";
 import { composedReason } from "./reason";
 import { ReplayResult, useReplay } from "./replay";
+import { ScopeText } from "./scope";
 import { type Ends, endOf, USUAL } from "./until";
 import { t } from "./texts";
 
@@ -40,6 +41,8 @@ export interface ApplyProps {
   missing?: string | undefined;
   /** Reason and expiry of an edited exclusion. */
   before?: { reason: string; expires?: string | null | undefined };
+  /** The exclusion that is edited: more than it covers is asked about. */
+  widerThan?: Exclusion;
   /** Whether `add` is typed, so that requests wait for a pause. */
   typed?: boolean;
   /** Returns the attack type of a rule. */
@@ -52,13 +55,15 @@ export interface ApplyProps {
   children: ComponentChildren;
 }
 
-export function Apply({ version, add, remove = [], event, missing, before, typed = false, kindOf, ...props }: ApplyProps) {
+export function Apply({ version, add, remove = [], event, missing, before, widerThan, typed = false, kindOf, ...props }: ApplyProps) {
   const [reason, setReason] = useState(before?.reason ?? "");
   const [ends, setEnds] = useState<Ends>(before ? { choice: before.expires ? "keep" : "never", day: "" } : USUAL);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   const [stale, setStale] = useState(false);
   const [turn, setTurn] = useState(0);
+  const [asking, setAsking] = useState(false);
+  const wide = add.filter((one) => widens(one, widerThan));
   useEffect(() => {
     setStale(false);
     setError(undefined);
@@ -109,7 +114,9 @@ export function Apply({ version, add, remove = [], event, missing, before, typed
       class="exclude"
       onSubmit={(submitted) => {
         submitted.preventDefault();
-        if (can && !busy) void apply();
+        if (!can || busy) return;
+        if (wide.length > 0) setAsking(true);
+        else void apply();
       }}
     >
       {props.children}
@@ -163,6 +170,18 @@ export function Apply({ version, add, remove = [], event, missing, before, typed
           {label()}
         </Button>
       </div>
+      {asking && (
+        <Confirm title={t("exclude.widen")} action={label()} onClose={() => setAsking(false)} onConfirm={apply}>
+          <p>{t("exclude.widenFollows")}</p>
+          <ul>
+            {wide.map((one) => (
+              <li key={JSON.stringify(one)}>
+                <code>{one.rule}</code> <ScopeText scope={one} />
+              </li>
+            ))}
+          </ul>
+        </Confirm>
+      )}
     </form>
   );
 }

@@ -23,7 +23,7 @@ export default function ExcludeAction({ event }: EventProps) {
   if (!possible) return null;
   return (
     <>
-      <Button kind="primary" onClick={() => setOpen(true)}>
+      <Button small onClick={() => setOpen(true)}>
         {t("exclude.open")}
       </Button>
       {open && <Exclude event={event} onClose={() => setOpen(false)} />}

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Change, Changes } from "../../api";
 import { send, useLoad } from "../../api/client";
 import { mayTune } from "../../session";
-import { Badge, Button, Confirm, Empty, Loading, Page, Problem, Time, toast, Untrusted, useKeys, visible } from "../../ui";
+import { Badge, Button, Confirm, Diff, Empty, Loading, Page, Problem, reversed, Time, toast, Untrusted, useKeys, visible } from "../../ui";
 import type { PageProps } from "../part";
 import { refusal } from "./apply";
 import { ScopeText } from "./scope";
@@ -61,17 +61,17 @@ export default function History({ title }: PageProps) {
               </p>
             )}
             <div class="actions">
-              <Button kind="quiet" aria-expanded={open.has(change.number)} onClick={() => toggle(change.number)}>
+              <Button kind="quiet" small aria-expanded={open.has(change.number)} onClick={() => toggle(change.number)}>
                 {t("history.diff")}
               </Button>
               {mayTune.value && change.undo === "possible" && (
-                <Button kind="quiet" onClick={() => setUndoing(change)}>
+                <Button kind="quiet" small onClick={() => setUndoing(change)}>
                   {t("history.undo")}
                 </Button>
               )}
               {change.undo === "changed_since" && <span class="note">{t("history.changedSince")}</span>}
             </div>
-            {open.has(change.number) && <Diff text={change.diff} />}
+            {open.has(change.number) && <ShownDiff text={change.diff} />}
           </li>
         ))}
       </ol>
@@ -94,8 +94,9 @@ export default function History({ title }: PageProps) {
           <p>
             #{undoing.number} {headline(undoing)}
           </p>
-          <About change={undoing} />
-          <Diff text={undoing.diff} />
+          <About change={{ ...undoing, added: undoing.removed, removed: undoing.added }} />
+          <p>{t("history.undoFollows")}</p>
+          <ShownDiff text={undoing.diff == null ? undoing.diff : reversed(undoing.diff)} />
         </Confirm>
       )}
     </Page>
@@ -139,31 +140,7 @@ function About({ change }: { change: Change }) {
   );
 }
 
-/** Number of diff lines shown at first. */
-const FOLDED = 200;
-
-export function Diff({ text }: { text: string | null | undefined }) {
-  const [all, setAll] = useState(false);
-  if (text === null || text === undefined) return <p class="note">{t("history.noDiff")}</p>;
-  const lines = text.replace(/\n$/, "").split("\n");
-  const shown = all ? lines : lines.slice(0, FOLDED);
-  const kind = (line: string): string =>
-    /^(\+\+\+|---|@@)/.test(line) ? "where" : line.startsWith("+") ? "added" : line.startsWith("-") ? "taken" : "same";
-  return (
-    <>
-      <pre class="bytes diff" dir="ltr">
-        {shown.map((line, at) => (
-          <span key={at} class={kind(line)}>
-            <Untrusted text={line} limit={2000} />
-            {"\n"}
-          </span>
-        ))}
-      </pre>
-      {shown.length < lines.length && (
-        <Button kind="quiet" onClick={() => setAll(true)}>
-          {t("history.allLines", { n: lines.length })}
-        </Button>
-      )}
-    </>
-  );
+/** The difference of a change, if its versions are still stored. */
+function ShownDiff({ text }: { text: string | null | undefined }) {
+  return text == null ? <p class="note">{t("history.noDiff")}</p> : <Diff text={text} />;
 }

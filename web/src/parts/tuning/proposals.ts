@@ -26,6 +26,12 @@ export function withoutNothing({ rule, path_match, site, path, parameter }: Excl
   };
 }
 
+/** Returns whether an exclusion leaves out the path or the variable, or anything that `than` names. */
+export function widens(scope: Exclusion, than?: Exclusion): boolean {
+  const parts = ["site", "path", "parameter"] as const;
+  return parts.some((part) => !scope[part] && (than ? Boolean(than[part]) : part !== "site"));
+}
+
 /**
  * Returns the proposals that let the event pass together, none wider than needed and none narrower than `width`: for each rule
  * and variable the first that is not refused. A proposal for a whole rule replaces those for its variables. Existing exclusions

@@ -43,14 +43,14 @@ export default function Tuning({ title }: PageProps) {
       title={title}
       actions={
         <>
-          <a class="button quiet" href="/history">
+          <a class="button quiet small" href="/history">
             {say(TITLES.history)}
           </a>
-          <a class="button quiet" href="/learning">
+          <a class="button quiet small" href="/learning">
             {say(TITLES.learning)}
           </a>
           {tune && (
-            <Button kind="primary" disabled={!data} onClick={() => setEditing("new")}>
+            <Button kind="primary" small disabled={!data} onClick={() => setEditing("new")}>
               {t("tuning.new")}
             </Button>
           )}
@@ -159,15 +159,15 @@ function Row({
         )}
       </p>
       <div class="actions">
-        <Button kind="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Button kind="quiet" small aria-expanded={open} onClick={() => setOpen(!open)}>
           {t("tuning.text")}
         </Button>
         {mayTune.value && (
           <>
-            <Button kind="quiet" onClick={onEdit}>
+            <Button kind="quiet" small onClick={onEdit}>
               {t("tuning.edit")}
             </Button>
-            <Button kind="quiet" onClick={onRemove}>
+            <Button kind="quiet" small onClick={onRemove}>
               {t("ui.remove")}
             </Button>
           </>
@@ -270,7 +270,7 @@ function Edit({
         add={wanted}
         remove={exclusion ? [exclusion.id] : []}
         missing={missing}
-        {...(exclusion ? { before: { reason: exclusion.reason, expires: exclusion.expires } } : {})}
+        {...(exclusion ? { widerThan: exclusion, before: { reason: exclusion.reason, expires: exclusion.expires } } : {})}
         typed
         onStale={onStale}
         onApplied={onStale}

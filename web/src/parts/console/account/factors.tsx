@@ -232,6 +232,7 @@ export function Passkeys({ account, reload }: { account: Account; reload: () => 
           caption={t("account.passkeys")}
           rows={account.passkeys}
           path="/api/account/passkeys"
+          follows={() => t("account.passkeyFollows")}
           question={(name) => t("account.passkeyRemove", { name })}
           reload={reload}
         />

@@ -18,6 +18,7 @@ export function OwnedTable<R extends Owned>({
   columns = [],
   path,
   question,
+  follows,
   reload,
 }: {
   caption: string;
@@ -28,6 +29,8 @@ export function OwnedTable<R extends Owned>({
   path: string;
   /** Returns the title of the confirmation. */
   question: (name: string) => string;
+  /** Returns what follows from it. */
+  follows: (name: string) => string;
   reload: () => void;
 }) {
   const [removing, setRemoving] = useState<R>();
@@ -46,7 +49,7 @@ export function OwnedTable<R extends Owned>({
             title: t("ui.remove"),
             kind: "actions",
             cell: (row) => (
-              <Button kind="quiet" onClick={() => setRemoving(row)} aria-label={`${t("ui.remove")}: ${row.name}`}>
+              <Button kind="quiet" small onClick={() => setRemoving(row)} aria-label={`${t("ui.remove")}: ${row.name}`}>
                 {t("ui.remove")}
               </Button>
             ),
@@ -62,7 +65,9 @@ export function OwnedTable<R extends Owned>({
             await send("DELETE", `${path}/${encodeURIComponent(removing.id)}`);
             reload();
           }}
-        />
+        >
+          <p>{follows(removing.name)}</p>
+        </Confirm>
       )}
     </>
   );

@@ -1,21 +1,16 @@
 // The sessions of the account.
+import { useState } from "preact/hooks";
 import { type Sessions } from "../../../api";
 import { send, useLoad } from "../../../api/client";
-import { Badge, Button, Loading, Panel, Problem, Table, Time, Untrusted, useAction } from "../../../ui";
+import { Badge, Button, Confirm, Loading, Panel, Problem, Table, Time, Untrusted } from "../../../ui";
 import { t } from "../texts";
 
 export function SessionList() {
   const { data, error, reload } = useLoad<Sessions>("/api/account/sessions");
-  const { busy, error: failed, run } = useAction();
-  const end = (id: string | number) =>
-    run(async () => {
-      await send("DELETE", `/api/account/sessions/${encodeURIComponent(id)}`);
-      reload();
-    });
+  const [ending, setEnding] = useState<Sessions["sessions"][number]>();
   return (
     <Panel title={t("account.sessions")} note={t("account.sessionsNote")}>
       {error && <Problem error={error} retry={reload} />}
-      {failed && <Problem error={failed} />}
       {!data && !error && <Loading />}
       {data && (
         <Table
@@ -34,13 +29,29 @@ export function SessionList() {
                 one.current ? (
                   <Badge kind="good">{t("account.current")}</Badge>
                 ) : (
-                  <Button kind="quiet" busy={busy} onClick={() => void end(one.id)}>
+                  <Button kind="quiet" small onClick={() => setEnding(one)} aria-label={`${t("account.end")}: ${one.address}`}>
                     {t("account.end")}
                   </Button>
                 ),
             },
           ]}
         />
+      )}
+      {ending && (
+        <Confirm
+          title={t("account.endTitle")}
+          action={t("account.end")}
+          onClose={() => setEnding(undefined)}
+          onConfirm={async () => {
+            await send("DELETE", `/api/account/sessions/${encodeURIComponent(ending.id)}`);
+            reload();
+          }}
+        >
+          <p>
+            <code>{ending.address}</code> <Untrusted text={browserOf(ending.user_agent)} limit={160} />
+          </p>
+          <p>{t("account.endFollows")}</p>
+        </Confirm>
       )}
     </Panel>
   );

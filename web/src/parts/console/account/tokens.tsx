@@ -54,6 +54,7 @@ export function TokenList() {
             { title: t("account.expires"), cell: (one) => <Time time={one.expires} relative /> },
           ]}
           path="/api/account/tokens"
+          follows={() => t("account.tokenFollows")}
           question={(name) => t("account.tokenRemove", { name })}
           reload={reload}
         />

@@ -1,17 +1,23 @@
-// The query bar: typing with completion, chips to click, saved queries, a link to share.
+// The filter bar: typing with completion, chips to click, saved queries, a link to share.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { Button, Untrusted, toast, useKeys, visible } from "../../../ui";
+import { dateTime, t } from "../../i18n";
+import { navigate } from "../../router";
+import { Button } from "../controls";
+import { copyText } from "../copy";
+import { useKeys } from "../keys";
+import { Untrusted, visible } from "../untrusted";
 import { type Completion, completions, type Known } from "./completion";
-import { type Condition, conditionText, inverted, parse, queryText, type QueryError, without } from "../../../query/query";
-import { isBound, properties, propertyOf } from "../../../query/properties";
+import { foreignTo } from "../../query/foreign";
+import { type Condition, conditionText, inLocalTime, inUniversalTime, inverted, isTime, parse, queryText, type QueryError, without } from "../../query/query";
+import { isBound, properties, propertyOf } from "../../query/properties";
 import { SavedFilters } from "./SavedFilters";
-import { t } from "../texts";
 
-export function QueryBar({
+export function FilterBar({
   conditions,
   onConditions,
   known,
   unknown = [],
+  ranged = false,
 }: {
   conditions: readonly Condition[];
   onConditions: (conditions: Condition[]) => void;
@@ -19,21 +25,23 @@ export function QueryBar({
   known: Known;
   /** Parameters of the address that are not conditions. */
   unknown?: readonly string[];
+  /** Whether the page shows the time range elsewhere. */
+  ranged?: boolean;
 }) {
-  const [text, setText] = useState(queryText(conditions));
+  const [text, setText] = useState(queryText(inLocalTime(conditions)));
   const [errors, setErrors] = useState<QueryError[]>([]);
   const [offered, setOffered] = useState<Completion[]>([]);
   const [highlighted, setHighlighted] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
-  const written = queryText(conditions);
+  const written = queryText(inLocalTime(conditions));
   // clicks change the address, too
   useEffect(() => {
     setText(written);
     setErrors([]);
   }, [written]);
   useKeys({
-    "/": { label: t("events.keyQuery"), run: () => input.current?.focus() },
+    "/": { label: t("filter.keyQuery"), run: () => input.current?.focus() },
   });
   const offer = (value: string, cursor: number): void => {
     setOffered(completions(value, cursor, known));
@@ -54,6 +62,8 @@ export function QueryBar({
     offer(changed, cursor);
   };
   const apply = (): void => {
+    const event = foreignTo.event(text);
+    if (event !== undefined) return navigate(`/events/${event}`);
     const parsed = parse(text);
     setErrors(parsed.errors);
     setOffered([]);
@@ -63,7 +73,10 @@ export function QueryBar({
       input.current?.setSelectionRange(error.from, error.to);
       return;
     }
-    onConditions(parsed.conditions.map(({ property, value, inverted }) => ({ property, value, inverted })));
+    const applied = parsed.conditions.map(({ property, value, inverted }) => ({ property, value, inverted }));
+    // what was understood, even if the conditions are the same as before
+    setText(queryText(applied));
+    onConditions(inUniversalTime(applied));
   };
   const keyed = (event: KeyboardEvent): void => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -86,14 +99,9 @@ export function QueryBar({
       else input.current?.blur();
     }
   };
-  const share = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      toast(t("events.linkCopied"));
-    } catch {
-      toast(t("ui.notCopied"), "failed");
-    }
-  };
+  const shown = conditions
+    .map((condition, at) => ({ condition, at }))
+    .filter(({ condition }) => !ranged || !isTime(condition.property) || condition.inverted);
   return (
     <div class="query">
       <form
@@ -110,13 +118,13 @@ export function QueryBar({
             type="text"
             class="query-input code"
             role="combobox"
-            aria-label={t("events.query")}
+            aria-label={t("filter.query")}
             aria-expanded={offered.length > 0}
             aria-controls={`${id}-list`}
             aria-autocomplete="list"
             aria-activedescendant={highlighted >= 0 ? `${id}-${highlighted}` : undefined}
             aria-describedby={errors.length > 0 ? `${id}-errors` : undefined}
-            placeholder={t("events.queryExample")}
+            placeholder={t("filter.queryExample")}
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}
@@ -131,7 +139,7 @@ export function QueryBar({
             onKeyDown={keyed}
           />
           {offered.length > 0 && (
-            <ul class="completions" role="listbox" id={`${id}-list`} aria-label={t("events.completions")}>
+            <ul class="completions" role="listbox" id={`${id}-list`} aria-label={t("filter.completions")}>
               {offered.map((completion, at) => (
                 <li
                   key={completion.text}
@@ -145,21 +153,21 @@ export function QueryBar({
                   <code>
                     <Untrusted text={completion.text} limit={80} />
                   </code>
-                  {completion.value === undefined && (
-                    <span class="note">{propertyOf(completion.property)?.help}</span>
-                  )}
+                  <span class="note">
+                    {completion.value === undefined ? propertyOf(completion.property)?.help : completion.note && <Untrusted text={completion.note} limit={100} />}
+                  </span>
                 </li>
               ))}
             </ul>
           )}
         </div>
         <Button type="submit" kind="primary">
-          {t("events.search")}
+          {t("filter.search")}
         </Button>
       </form>
       <div class="query-actions">
-        <Button kind="quiet" onClick={() => void share()}>
-          {t("events.copyLink")}
+        <Button small onClick={() => void copyText(location.href, t("filter.linkCopied"))}>
+          {t("filter.copyLink")}
         </Button>
         <SavedFilters conditions={conditions} onConditions={onConditions} />
       </div>
@@ -172,8 +180,8 @@ export function QueryBar({
                   <Untrusted text={error.word} limit={80} />
                 </code>
               )}{" "}
-              {t(`events.problem.${error.problem}`, {
-                word: visible(error.word.split("=", 1)[0]?.slice(0, 40) ?? ""),
+              {t(`filter.problem.${error.problem}`, {
+                word: visible(error.word.split(/[=:<>]/, 1)[0]?.slice(0, 40) ?? ""),
                 names: properties().map(({ name }) => name).join(", "),
               })}
             </li>
@@ -182,16 +190,16 @@ export function QueryBar({
       )}
       {unknown.length > 0 && (
         <p class="query-errors" role="alert">
-          {t("events.unknownParameters")} <Untrusted text={unknown.join(" ")} limit={200} />
+          {t("filter.unknownParameters")} <Untrusted text={unknown.join(" ")} limit={200} />
         </p>
       )}
-      {conditions.length > 0 && (
-        <ul class="chips" aria-label={t("events.conditions")}>
-          {conditions.map((condition, at) => (
+      {shown.length > 0 && (
+        <ul class="chips" aria-label={t("filter.conditions")}>
+          {shown.map(({ condition, at }) => (
             <li key={`${conditionText(condition)}`} class={condition.inverted ? "chip inverted" : "chip"}>
               <button
                 type="button"
-                title={t("events.invert")}
+                title={t("filter.invert")}
                 aria-pressed={condition.inverted}
                 onClick={() => onConditions(inverted(conditions, at))}
               >
@@ -199,12 +207,12 @@ export function QueryBar({
                   {condition.property}
                   {condition.inverted ? " ≠ " : isBound(condition.property) ? " ≥ " : " = "}
                 </span>
-                <Untrusted text={condition.value} limit={80} />
+                <Untrusted text={chipText(condition)} limit={80} />
               </button>
               <button
                 type="button"
                 class="chip-remove"
-                aria-label={t("events.removeCondition", { condition: condition.property })}
+                aria-label={t("filter.removeCondition", { condition: condition.property })}
                 onClick={() => onConditions(without(conditions, at))}
               >
                 ×
@@ -212,12 +220,17 @@ export function QueryBar({
             </li>
           ))}
           <li>
-            <Button kind="quiet" onClick={() => onConditions([])}>
-              {t("events.clear")}
+            <Button kind="quiet" onClick={() => onConditions(ranged ? conditions.filter(({ property }) => isTime(property)) : [])}>
+              {t("filter.clear")}
             </Button>
           </li>
         </ul>
       )}
     </div>
   );
+}
+
+/** Returns the value of a condition as a chip shows it: times are those of the browser. */
+function chipText({ property, value }: Condition): string {
+  return isTime(property) && /[zZ]$|[+-]\d\d:\d\d$/.test(value) ? dateTime(value) : value;
 }

@@ -1,9 +1,15 @@
 // Completion of queries.
-import { properties, propertyOf } from "../../../query/properties";
-import { conditionText } from "../../../query/query";
+import { properties, propertyOf } from "../../query/properties";
+import { conditionText } from "../../query/query";
+
+/** A value to offer, with words by which it is found, such as the message of a rule. */
+export interface KnownValue {
+  value: string;
+  note?: string;
+}
 
 /** Values seen in events, by property. */
-export type Known = Readonly<Record<string, readonly string[]>>;
+export type Known = Readonly<Record<string, readonly (string | KnownValue)[]>>;
 
 export interface Completion {
   /** Replaces the text from `from` up to, but not including, `to`. */
@@ -13,6 +19,7 @@ export interface Completion {
   property: string;
   /** Undefined if only the name of the property is completed. */
   value: string | undefined;
+  note?: string | undefined;
 }
 
 const MOST = 12;
@@ -28,7 +35,7 @@ export function completions(text: string, cursor: number, known: Known): Complet
     to += 1;
   }
   const typed = text.slice(from, cursor);
-  const match = /^([a-z][a-z0-9_-]*)(!?=!?)(.*)$/i.exec(typed);
+  const match = /^([a-z][a-z0-9_-]*)(!?[=:]!?)(.*)$/i.exec(typed);
   if (!match) {
     const begun = typed.toLowerCase();
     return properties()
@@ -42,9 +49,15 @@ export function completions(text: string, cursor: number, known: Known): Complet
   const property = found.name;
   const begun = (match[3] ?? "").replace(/^"/, "").toLowerCase();
   const inverted = match[2]?.includes("!") === true;
-  const values = [...new Set([...found.words, ...(known[property] ?? [])])];
-  return values
-    .filter((value) => value.toLowerCase().startsWith(begun) && value.toLowerCase() !== begun)
+  const values = new Map<string, string | undefined>(found.words.map((word) => [word, undefined]));
+  for (const one of known[property] ?? []) {
+    const { value, note } = typeof one === "string" ? { value: one, note: undefined } : one;
+    if (!values.get(value)) values.set(value, note);
+  }
+  const fits = (value: string, note: string | undefined): boolean =>
+    value.toLowerCase().startsWith(begun) || (begun.length > 1 && note?.toLowerCase().includes(begun) === true);
+  return [...values]
+    .filter(([value, note]) => fits(value, note) && value.toLowerCase() !== begun)
     .slice(0, MOST)
-    .map((value) => ({ text: conditionText({ property, value, inverted }), from, to, property, value }));
+    .map(([value, note]) => ({ text: conditionText({ property, value, inverted }), from, to, property, value, note }));
 }

@@ -1,10 +1,14 @@
 // Saved queries: the visitor's own, and shared ones.
-import { useEffect, useRef, useState } from "preact/hooks";
-import { useLoad, send } from "../../../api/client";
-import { mayTune, session } from "../../../session";
-import { Button, Checkbox, Form, Input, Problem, Untrusted, useAction } from "../../../ui";
-import { type Condition, fromParams, queryText, toParams } from "../../../query/query";
-import { t } from "../texts";
+import { useState } from "preact/hooks";
+import { useLoad, send } from "../../api/client";
+import { t } from "../../i18n";
+import { type Condition, fromParams, queryText, toParams } from "../../query/query";
+import { mayTune, session } from "../../session";
+import { Button, Checkbox, Form, Input, useAction } from "../controls";
+import { Confirm } from "../dialog";
+import { Menu } from "../menu";
+import { Problem } from "../states";
+import { Untrusted, visible } from "../untrusted";
 
 interface Saved {
   id: string | number;
@@ -21,37 +25,10 @@ export function SavedFilters({
   conditions: readonly Condition[];
   onConditions: (conditions: Condition[]) => void;
 }) {
-  const [open, setOpen] = useState(false);
-  const menu = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!open) return;
-    const outside = (event: MouseEvent): void => {
-      if (event.target instanceof Node && !menu.current?.contains(event.target)) setOpen(false);
-    };
-    document.addEventListener("mousedown", outside);
-    return () => document.removeEventListener("mousedown", outside);
-  }, [open]);
   return (
-    <div
-      class="menu"
-      ref={menu}
-      onKeyDown={(event) => {
-        if (event.key === "Escape" && open) {
-          event.stopPropagation();
-          setOpen(false);
-          menu.current?.querySelector("button")?.focus();
-        }
-      }}
-    >
-      <Button kind="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
-        {t("events.saved")}
-      </Button>
-      {open && (
-        <div class="menu-body">
-          <List conditions={conditions} onChosen={(chosen) => (setOpen(false), onConditions(chosen))} />
-        </div>
-      )}
-    </div>
+    <Menu label={t("filter.saved")}>
+      {(close) => <List conditions={conditions} onChosen={(chosen) => (close(), onConditions(chosen))} />}
+    </Menu>
   );
 }
 
@@ -72,15 +49,11 @@ function List({
       setName("");
       reload();
     });
-  const remove = (id: Saved["id"]): Promise<void> =>
-    action.run(async () => {
-      await send("DELETE", `/api/filters/${encodeURIComponent(id)}`);
-      reload();
-    });
+  const [removing, setRemoving] = useState<Saved>();
   return (
     <>
       {error && <Problem error={error} retry={reload} />}
-      {data?.filters.length === 0 && <p class="note">{t("events.noneSaved")}</p>}
+      {data?.filters.length === 0 && <p class="note">{t("filter.noneSaved")}</p>}
       <ul class="saved">
         {data?.filters.map((filter) => {
           const saved = fromParams(new URLSearchParams(filter.query)).conditions;
@@ -102,7 +75,7 @@ function List({
                 </code>
               </button>
               {(mine || session.value?.role === "owner") && (
-                <Button kind="quiet" aria-label={t("events.removeSaved")} onClick={() => void remove(filter.id)}>
+                <Button kind="quiet" small aria-label={t("filter.removeSaved")} onClick={() => setRemoving(filter)}>
                   ×
                 </Button>
               )}
@@ -110,10 +83,23 @@ function List({
           );
         })}
       </ul>
+      {removing && (
+        <Confirm
+          title={t("filter.removeSaved")}
+          action={t("ui.remove")}
+          onClose={() => setRemoving(undefined)}
+          onConfirm={async () => {
+            await send("DELETE", `/api/filters/${encodeURIComponent(removing.id)}`);
+            reload();
+          }}
+        >
+          <p>{t(removing.shared ? "filter.removeShared" : "filter.removeOwn", { name: visible(removing.name) })}</p>
+        </Confirm>
+      )}
       {conditions.length > 0 && (
         <Form onSubmit={() => void save()} error={action.error}>
-          <Input label={t("events.saveAs")} value={name} onValue={setName} maxLength={80} />
-          {mayTune.value && <Checkbox label={t("events.shareSaved")} checked={shared} onChecked={setShared} />}
+          <Input label={t("filter.saveAs")} value={name} onValue={setName} maxLength={80} />
+          {mayTune.value && <Checkbox label={t("filter.shareSaved")} checked={shared} onChecked={setShared} />}
           <Button type="submit" busy={action.busy} disabled={name.trim() === ""}>
             {t("ui.save")}
           </Button>

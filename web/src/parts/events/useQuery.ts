@@ -1,10 +1,10 @@
 // The query in the page's address.
 import { useMemo } from "preact/hooks";
-import type { Event } from "../../../api/event";
-import { requestOf } from "../../gate/evidence/request";
-import { navigate, place, withQuery } from "../../../router";
-import type { Known } from "./completion";
-import { type Condition, fromParams, toApi, toParams, withCondition } from "../../../query/query";
+import type { Event } from "../../api/event";
+import { requestOf } from "../gate/evidence/request";
+import { navigate, place, withQuery } from "../../router";
+import type { Known } from "../../ui/filter/completion";
+import { type Condition, fromParams, toApi, toParams, withCondition } from "../../query/query";
 
 export interface PageQuery {
   conditions: Condition[];
@@ -15,12 +15,19 @@ export interface PageQuery {
   add: (condition: Condition) => void;
   /** The parameters for the API; a period such as `2h` ends now. */
   api: string;
+  /** The conditions as parameters of addresses. */
+  text: string;
 }
+
+/** The parameter of addresses for the event that is open beside the list. */
+export const OPEN = "open";
 
 /** Parses the query of the address. A new `turn` restarts periods such as `2h`. */
 export function useQuery(turn = 0): PageQuery {
   const { path, query } = place.value;
-  const text = query.toString();
+  const own = new URLSearchParams(query);
+  own.delete(OPEN);
+  const text = own.toString();
   return useMemo(() => {
     const { conditions, unknown } = fromParams(new URLSearchParams(text));
     const set = (changed: Condition[]): void => navigate(withQuery(path, toParams(changed)));
@@ -30,6 +37,7 @@ export function useQuery(turn = 0): PageQuery {
       set,
       add: (condition) => set(withCondition(conditions, condition)),
       api: toApi(conditions, Date.now()).toString(),
+      text,
     };
   }, [path, text, turn]);
 }
