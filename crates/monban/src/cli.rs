@@ -29,6 +29,8 @@ enum Command {
     Explain(commands::explain::Arguments),
     Reload(commands::reload::Arguments),
     Acknowledge(commands::acknowledge::Arguments),
+    Backup(commands::backup::Arguments),
+    Restore(commands::restore::Arguments),
     #[command(flatten)]
     Part(OfPart),
     Warden(commands::warden::Arguments),
@@ -123,6 +125,8 @@ impl Cli {
             }
             Command::Reload(arguments) => commands::reload::run(arguments, &file),
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
+            Command::Backup(arguments) => commands::backup::run(arguments, &file),
+            Command::Restore(arguments) => commands::restore::run(arguments),
             Command::Part(OfPart { command, matches }) => {
                 (command.run)(matches, &Context { config_file: file, read: parts::config })
             }

@@ -16,6 +16,7 @@
 
 mod access;
 mod allocator;
+mod backup;
 mod certificates;
 mod checks;
 mod cli;

@@ -5,6 +5,7 @@
 //! of parts and know none by name. The [`Spine`] holds the services that several parts need.
 
 mod command;
+mod named;
 mod route;
 mod running;
 mod spine;
@@ -21,6 +22,7 @@ use crate::config::{Config, Host, Section, SectionType};
 use crate::failure::Failure;
 
 pub use self::command::{Context, PartCommand, subcommand, subcommands};
+pub use self::named::Named;
 pub use self::route::Of;
 pub use self::running::{Answer, AnyRunning, BoxFuture, Prepared, Running, changed};
 pub use self::spine::{Acknowledge, ConsoleUrl, Declared, FINDINGS, Recorder, Spine};
@@ -58,6 +60,13 @@ pub trait Part: Send + Sync + 'static {
     fn addresses(config: &Self::Config) -> Vec<(KeyPath, SocketAddr)> {
         let _ = config;
         Vec::new()
+    }
+
+    /// Returns the files and environment variables that the section names, for `monban backup`. Logs, sockets and other
+    /// files that programs write are none.
+    fn named(config: &Self::Config, host: &Host) -> Named {
+        let _ = (config, host);
+        Named::default()
     }
 
     /// Returns whether this configuration gives the part any work. The check refuses a configuration that gives no part
@@ -142,6 +151,8 @@ pub trait AnyPart: Send + Sync {
     fn remarks(&self, config: &Config) -> Remarks;
     /// See [`Part::addresses`].
     fn addresses(&self, config: &Config) -> Vec<(KeyPath, SocketAddr)>;
+    /// See [`Part::named`].
+    fn named(&self, config: &Config) -> Named;
     /// See [`Part::is_source`].
     fn is_source(&self, config: &Config) -> bool;
     /// See [`Part::summary`].
@@ -198,6 +209,10 @@ impl<P: Part> AnyPart for Entry<P> {
 
     fn addresses(&self, config: &Config) -> Vec<(KeyPath, SocketAddr)> {
         P::addresses(config.section())
+    }
+
+    fn named(&self, config: &Config) -> Named {
+        P::named(config.section(), &config.host)
     }
 
     fn is_source(&self, config: &Config) -> bool {

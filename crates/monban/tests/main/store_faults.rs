@@ -72,10 +72,10 @@ fn f22_damaged() {
 }
 
 /// A small file system, which is unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
+pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn mount(bytes: &str) -> Self {
+    pub fn mount(bytes: &str) -> Self {
         assert!(testkit::process::is_root(), "this test mounts a tmpfs and so must run as root");
         let folder = testkit::process::folder("monban-disk-");
         let size = format!("size={bytes}");
@@ -98,7 +98,7 @@ impl SmallDisk {
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 

@@ -4,6 +4,7 @@ mod collections;
 mod commands;
 mod config;
 mod modsecurity;
+mod named;
 pub mod presets;
 pub mod rule_files;
 mod sink;
@@ -29,7 +30,8 @@ use crate::data_folder::unless_full;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
 use crate::part::{
-    Example, Part, PartCommand, Prepared, Remarks, Running, Setup, Spine, Tables, subcommand, subcommands,
+    Example, Named, Part, PartCommand, Prepared, Remarks, Running, Setup, Spine, Tables, subcommand,
+    subcommands,
 };
 use collections::SavedCollections;
 pub use config::{GateConfig, WafConfig};
@@ -93,6 +95,10 @@ impl Part for Gate {
             (KeyPath::from(("listen", index)).key("address"), listener.address)
         };
         config.listen.iter().enumerate().map(address).collect()
+    }
+
+    fn named(config: &GateConfig, host: &Host) -> Named {
+        named::named(config, host)
     }
 
     fn is_source(config: &GateConfig) -> bool {

@@ -19,7 +19,8 @@ use store::EventReader;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{
-    ConsoleUrl, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand, subcommands,
+    ConsoleUrl, Example, Named, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand,
+    subcommands,
 };
 pub use config::NotificationsConfig;
 
@@ -46,6 +47,10 @@ impl Part for Notifications {
 
     fn check(config: &NotificationsConfig, _host: &Host) -> Vec<Fault> {
         Channel::open_all(&config.notify).err().unwrap_or_default()
+    }
+
+    fn named(config: &NotificationsConfig, _host: &Host) -> Named {
+        config::named(&config.notify)
     }
 
     fn example(_: &Setup) -> Example {

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::certificates;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables, changed};
+use crate::part::{Example, Named, Part, Prepared, Remarks, Running, Setup, Spine, Tables, changed};
 pub use config::ReceiverConfig;
 
 /// The part.
@@ -51,6 +51,13 @@ impl Part for Receiver {
             Some((Weight::Warning, fault)) => Remarks { warnings: vec![fault], ..Remarks::default() },
             None => Remarks::default(),
         }
+    }
+
+    fn named(config: &ReceiverConfig, _host: &Host) -> Named {
+        let mut named = Named::default();
+        config.receiver.tls.iter().for_each(|files| named.certificate(files));
+        config.sensors.iter().for_each(|sensor| named.secret(sensor.password_file.as_ref(), None));
+        named
     }
 
     fn addresses(config: &ReceiverConfig) -> Vec<(KeyPath, SocketAddr)> {
