@@ -2,20 +2,21 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run demo deb web web-check body-parsers screenshots test bench bench-record bench-docs conformance fuzz lint docs \
+.PHONY: help run demo deb rpm web web-check body-parsers screenshots test bench bench-record bench-docs conformance fuzz lint docs \
 	install-deps install-run-deps install-bench-deps
 .DEFAULT_GOAL := help
 
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
-# What packs monban for Debian, and the packages that it needs to find libraries and to strip the binary.
+# What packs monban, and the packages that it needs to find libraries and to strip the binary.
 CARGO_DEB := 3.8.0
+CARGO_GENERATE_RPM := 0.21.1
 PACKAGE_PACKAGES := dpkg-dev binutils
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) e2fsprogs iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl git postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
 	age bind9 bind9-utils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
-	mmdebstrap systemd-container $(PACKAGE_PACKAGES)
+	mmdebstrap systemd-container rpm $(PACKAGE_PACKAGES)
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3
 # Japanese letters for pictures of the console, and what makes them small.
 PICTURE_PACKAGES := $(TEST_PACKAGES) fonts-vlgothic fonts-dejavu-core pngquant
@@ -24,6 +25,7 @@ PICTURE_PACKAGES := $(TEST_PACKAGES) fonts-vlgothic fonts-dejavu-core pngquant
 # started (policy-rc.d says so meanwhile): Apache and nginx would both want port 80, and tests start their own.
 define install
 	missing=(); \
+	if ! command -v dpkg-query >/dev/null; then echo 'not a Debian: packaging/README.md lists what to install' >&2; exit 0; fi; \
 	for package in $(1); do \
 		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing+=($$package); \
 	done; \
@@ -39,9 +41,14 @@ define install
 	fi
 endef
 
-# Installs that version of cargo-deb which is known to read [package.metadata.deb] of crates/monban/Cargo.toml.
+# Installs those versions which are known to read [package.metadata.deb] and [package.metadata.generate-rpm] of
+# crates/monban/Cargo.toml.
 define install-cargo-deb
 	[[ "$$(cargo deb --version 2>/dev/null)" =~ (^|[^0-9])$(CARGO_DEB)$$ ]] || cargo install --locked cargo-deb --version $(CARGO_DEB)
+endef
+define install-cargo-generate-rpm
+	[[ "$$(cargo generate-rpm --version 2>/dev/null)" =~ (^|[^0-9])$(CARGO_GENERATE_RPM)$$ ]] || \
+		cargo install --locked cargo-generate-rpm --version $(CARGO_GENERATE_RPM)
 endef
 
 # Prints the 20 slowest tests of nextest's last run: seconds, crate and test.
@@ -53,7 +60,8 @@ endef
 
 help:
 	@echo 'make run                        the gate before a demonstration site, with three things to try'
-	@echo 'make deb                        the Debian package of this machine: target/debian/monban_VERSION_amd64.deb'
+	@echo 'make deb                        the Debian package of this machine: target/debian/monban_VERSION_ARCH.deb'
+	@echo 'make rpm                        the same for Alma and Rocky Linux: target/generate-rpm/monban-VERSION-1.ARCH.rpm'
 	@echo 'make web                        the console in the browser, which the next build embeds'
 	@echo 'make screenshots                the pictures of the console in docs/images'
 	@echo 'make test                       all tests'
@@ -79,6 +87,13 @@ deb: install-run-deps web
 	@$(install-cargo-deb)
 	cargo build --release -p monban
 	packaging/deb/build release
+
+# The package for Alma and Rocky Linux, in target/generate-rpm.
+rpm: install-run-deps web
+	@$(call install,$(PACKAGE_PACKAGES))
+	@$(install-cargo-generate-rpm)
+	cargo build --release -p monban
+	packaging/rpm/build release
 
 # The console in the browser. Nothing runs unless a source is newer than what was built; npm only if the lock file is.
 WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/parts.mjs web/tsconfig.json
@@ -114,6 +129,7 @@ install-deps:
 	@$(call install,$(TEST_PACKAGES))
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	@$(install-cargo-deb)
+	@$(install-cargo-generate-rpm)
 
 install-bench-deps:
 	@$(call install,$(BENCH_PACKAGES))

@@ -23,7 +23,7 @@ use crate::process::{Program, folder};
 /// Age up to which a root is used. An older one is made again, with the packages of that day.
 const FRESH: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// The packages of every machine: an init system, logins, and the libraries and rules of monban.
+/// The packages of every machine: an init system, logins, the libraries and rules of monban, and rpm.
 const PACKAGES: &[&str] = &[
     "systemd",
     "systemd-sysv",
@@ -36,6 +36,7 @@ const PACKAGES: &[&str] = &[
     "ca-certificates",
     "libpcre2-8-0",
     "modsecurity-crs",
+    "rpm",
 ];
 
 /// Options of mmdebstrap. Without a file of its own, a machine takes its name from systemd-nspawn, not from the host.

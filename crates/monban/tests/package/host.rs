@@ -12,46 +12,103 @@ use testkit::{Machine, Release};
 /// The listener of the configuration that `monban init` writes.
 const GATE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
 
-/// The shell script that makes a package of another version from one of the working folder. Arguments: both versions.
+/// The shell script that makes a Debian package of another version. Arguments: the package, the version, the new package.
 const AGE: &str = r#"
-dpkg-deb --raw-extract "monban_$1_amd64.deb" files
-sed -i "s/^Version: .*/Version: $2/" files/DEBIAN/control
-dpkg-deb -Znone --root-owner-group --build files "monban_$2_amd64.deb"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+dpkg-deb --raw-extract "$1" "$folder/files"
+sed -i "s/^Version: .*/Version: $2/" "$folder/files/DEBIAN/control"
+dpkg-deb -Znone --root-owner-group --build "$folder/files" "$3"
 "#;
 
 /// The packages that the tests install: this version, and the same files as an older one.
 pub(crate) struct Packages {
     folder: tempfile::TempDir,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Deb,
+    Rpm,
+}
+
+impl Kind {
+    /// Returns the name of the folder with its scripts, which is the suffix of its files too.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+        }
+    }
 }
 
 impl Packages {
     pub(crate) const OLD: &str = "0.0.1";
     pub(crate) const NEW: &str = env!("CARGO_PKG_VERSION");
 
-    /// Packs the binary of the tests.
+    /// Packs the binary of the tests for Debian.
     pub(crate) fn build() -> Self {
-        let folder = testkit::process::folder("monban-package-");
-        let target = Path::new(env!("CARGO_BIN_EXE_monban")).ancestors().nth(2).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/deb/build");
-        let output = Command::new(&script)
-            .args(["dev", "--fast", "--quiet", "--deb-version", Self::NEW, "--output"])
-            .arg(folder.path())
-            .env("CARGO_TARGET_DIR", target)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}\n`make install-deps` installs cargo-deb");
+        let packages = Self::pack(Kind::Deb);
         let output = Command::new("sh")
-            .args(["-euc", AGE, "age", Self::NEW, Self::OLD])
-            .current_dir(folder.path())
+            .args(["-euc", AGE, "age"])
+            .arg(packages.path(Self::NEW))
+            .arg(Self::OLD)
+            .arg(packages.path(Self::OLD))
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        Self { folder }
+        packages
     }
 
-    pub(crate) fn path(&self, version: &str) -> PathBuf {
-        self.folder.path().join(format!("monban_{version}_amd64.deb"))
+    /// Packs the binary of the tests for Alma and Rocky Linux.
+    pub(crate) fn build_rpm() -> Self {
+        let packages = Self::pack(Kind::Rpm);
+        packages.pack_version(Self::OLD);
+        packages
     }
+
+    fn pack(kind: Kind) -> Self {
+        let packages = Self { folder: testkit::process::folder("monban-package-"), kind };
+        packages.pack_version(Self::NEW);
+        packages
+    }
+
+    fn pack_version(&self, version: &str) {
+        let set = format!("version = {version:?}");
+        let options: &[&str] = match self.kind {
+            Kind::Deb => &["--fast", "--quiet", "--deb-version", version],
+            Kind::Rpm => &["--payload-compress=none", "--set-metadata", &set],
+        };
+        let output = Command::new(top().join("packaging").join(self.kind.name()).join("build"))
+            .arg("dev")
+            .args(options)
+            .arg("--output")
+            .arg(self.path(version))
+            .env("CARGO_TARGET_DIR", target())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}\n`make install-deps` installs what packs monban");
+    }
+
+    /// Returns the file of a version.
+    pub(crate) fn path(&self, version: &str) -> PathBuf {
+        self.folder.path().join(self.name(version))
+    }
+
+    fn name(&self, version: &str) -> String {
+        format!("monban_{version}.{}", self.kind.name())
+    }
+}
+
+/// Returns the repository's folder.
+pub(crate) fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns the folder of what is built.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_monban")).ancestors().nth(2).unwrap()
 }
 
 /// A machine with the packages in /srv.
@@ -63,15 +120,20 @@ impl Host {
     pub(crate) fn boot(release: Release, packages: &Packages) -> Self {
         let machine = Machine::boot(release);
         for version in [Packages::OLD, Packages::NEW] {
-            machine.copy(&packages.path(version), &format!("/srv/monban_{version}_amd64.deb"));
+            machine.copy(&packages.path(version), &format!("/srv/{}", packages.name(version)));
         }
         machine.write("/etc/dpkg/dpkg.cfg.d/test", "force-unsafe-io\n");
         Self { machine }
     }
 
-    /// Installs a version, and returns what apt and the scripts of the package print.
+    /// Installs a version of the Debian package, and returns what apt and the scripts of the package print.
     pub(crate) fn install(&self, version: &str) -> String {
-        self.apt(&format!("install --reinstall ./monban_{version}_amd64.deb"))
+        self.apt(&format!("install --reinstall ./monban_{version}.deb"))
+    }
+
+    /// Runs rpm with a package or its name, and returns what it and the scripts of the package print. rpm knows no package of Debian.
+    pub(crate) fn rpm(&self, command: &str) -> String {
+        self.machine.shell(&format!("cd /srv; rpm --nodeps --force-debian {command} 2>&1"))
     }
 
     pub(crate) fn apt(&self, command: &str) -> String {

@@ -1,4 +1,4 @@
-//! The Debian package from its installation to its purge.
+//! The Debian package from its installation to its purge: nothing starts by itself, and an upgrade loses no event.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,6 +17,8 @@ const PACE: Duration = Duration::from_millis(20);
 fn a_life(release: Release, packages: &Packages) {
     let host = Host::boot(release, packages);
     installed(&host);
+    contains(&host);
+    host.apt("purge monban");
     upgraded(&host);
     if release == Release::Bookworm {
         refused(&host);
@@ -27,8 +29,15 @@ fn a_life(release: Release, packages: &Packages) {
 
 /// A new package neither runs nor listens; what it wrote passes `monban check`.
 fn installed(host: &Host) {
-    let said = host.install(Packages::OLD);
+    let said = host.install(Packages::NEW);
     assert!(said.contains("systemctl enable --now monban"), "{said}");
+    is_ready(host);
+    let fields = host.machine.shell("dpkg-query -W -f '${Depends}|${Recommends}' monban");
+    assert!(fields.contains("libpcre2-8-0") && fields.ends_with("|modsecurity-crs"), "{fields}");
+}
+
+/// Asserts that an installed package waits for its administrator: files, owners, user and units are there, and nothing runs.
+pub(crate) fn is_ready(host: &Host) {
     for unit in ["monban.service", "monban-warden.socket", "monban-warden.service"] {
         assert_eq!(host.state("is-active", unit), "inactive", "{unit}");
         assert_ne!(host.state("is-enabled", unit), "enabled", "{unit}");
@@ -44,19 +53,6 @@ fn installed(host: &Host) {
     let (stripped, built) =
         (size(&host.machine.path("/usr/bin/monban")), size(Path::new(env!("CARGO_BIN_EXE_monban"))));
     assert!(stripped < built / 2, "the binary is not stripped: {stripped} of {built} bytes");
-    for file in [
-        "man/man1/monban.1.gz",
-        "man/man1/monban-warden.1.gz",
-        "bash-completion/completions/monban",
-        "zsh/vendor-completions/_monban",
-        "fish/vendor_completions.d/monban.fish",
-        "doc/monban/copyright",
-        "doc/monban/changelog.gz",
-    ] {
-        assert!(host.exists(&format!("/usr/share/{file}")), "{file}");
-    }
-    let fields = host.machine.shell("dpkg-query -W -f '${Depends}|${Recommends}' monban");
-    assert!(fields.contains("libpcre2-8-0") && fields.ends_with("|modsecurity-crs"), "{fields}");
     host.machine.shell("runuser -u monban -- monban check; monban warden --check");
     let units = "monban.service monban-warden.service monban-warden.socket";
     host.machine.shell(&format!("cd /usr/lib/systemd/system; systemd-analyze verify --man=no {units}"));
@@ -65,17 +61,30 @@ fn installed(host: &Host) {
     }
 }
 
+/// A Debian package contains what the policy asks for.
+fn contains(host: &Host) {
+    for file in ["copyright", "changelog.gz"] {
+        assert!(host.exists(&format!("/usr/share/doc/monban/{file}")), "{file}");
+    }
+}
+
 /// A channel whose secret is in the environment of the unit alone.
 const CHANNEL: &str = "[[notify.slack]]\nname = \"ops\"\nurl_env = \"OPS\"\n# ours\n";
 const ENVIRONMENT: &str = "[Service]\nEnvironment=OPS=https://hooks.example.org/ops\n";
 
-/// An upgrade restarts what runs; it loses no event and keeps the changes of the administrator.
-fn upgraded(host: &Host) {
+/// Changes the files of the administrator, and starts the units.
+pub(crate) fn configure(host: &Host) {
     let init = host.machine.shell("cat /etc/monban/monban.toml");
     host.machine.write("/etc/monban/monban.toml", init + CHANNEL);
     host.machine.shell("echo '# ours' >>/etc/monban/warden.toml; mkdir /etc/systemd/system/monban.service.d");
     host.machine.write("/etc/systemd/system/monban.service.d/ours.conf", ENVIRONMENT);
     host.machine.shell("systemctl daemon-reload; systemctl enable --quiet --now monban monban-warden.socket");
+}
+
+/// An upgrade restarts what runs; it loses no event and keeps the changes of the administrator.
+fn upgraded(host: &Host) {
+    host.install(Packages::OLD);
+    configure(host);
     assert!(host.attack("before"));
     let old = host.daemon();
     let (done, ended) = channel();

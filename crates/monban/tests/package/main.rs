@@ -4,3 +4,4 @@
 mod host;
 mod life;
 mod moving;
+mod rpm;
