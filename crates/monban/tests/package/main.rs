@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test reports its failure by panicking")]
 
 mod host;
+mod licences;
 mod life;
 mod moving;
 mod rpm;

@@ -47,6 +47,7 @@ fn the_package_for_alma_has_the_files_of_the_debian_package() {
         "/usr/share/fish/vendor_completions.d/monban.fish".to_owned(),
         "/usr/share/licenses/monban/LICENSE-MIT".to_owned(),
         "/usr/share/licenses/monban/LICENSE-APACHE".to_owned(),
+        "/usr/share/licenses/monban/third-party".to_owned(),
         "/usr/share/doc/monban/CHANGELOG.md".to_owned(),
         "/usr/share/man/man1/monban.1.gz".to_owned(),
         "/usr/share/man/man1/monban-warden.1.gz".to_owned(),
