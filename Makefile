@@ -148,6 +148,7 @@ $(PARSERS)/python/venv/.installed: $(PARSERS)/python/requirements.txt
 	@touch $@
 
 test: install-deps web web-check body-parsers
+	packaging/previous
 	cargo build -p monban
 	cargo nextest run --workspace --no-fail-fast || failed=1; $(slowest); exit $${failed:-0}
 	cargo test -q --workspace --doc

@@ -21,7 +21,7 @@ sed -i "s/^Version: .*/Version: $2/" "$folder/files/DEBIAN/control"
 dpkg-deb -Znone --root-owner-group --build "$folder/files" "$3"
 "#;
 
-/// The packages that the tests install: this version, and the same files as an older one.
+/// The packages that the tests install: this version, and an older one.
 pub(crate) struct Packages {
     folder: tempfile::TempDir,
     kind: Kind,
@@ -44,27 +44,32 @@ impl Kind {
 }
 
 impl Packages {
+    /// The version that `packaging/previous` writes into the packages of the commit before.
     pub(crate) const OLD: &str = "0.0.1";
     pub(crate) const NEW: &str = env!("CARGO_PKG_VERSION");
 
-    /// Packs the binary of the tests for Debian.
+    /// Packs the binary of the tests for Debian. The older package is that of the commit before, if there is one.
     pub(crate) fn build() -> Self {
         let packages = Self::pack(Kind::Deb);
-        let output = Command::new("sh")
-            .args(["-euc", AGE, "age"])
-            .arg(packages.path(Self::NEW))
-            .arg(Self::OLD)
-            .arg(packages.path(Self::OLD))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
+        if !packages.take_previous() {
+            let output = Command::new("sh")
+                .args(["-euc", AGE, "age"])
+                .arg(packages.path(Self::NEW))
+                .arg(Self::OLD)
+                .arg(packages.path(Self::OLD))
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
         packages
     }
 
     /// Packs the binary of the tests for Alma and Rocky Linux.
     pub(crate) fn build_rpm() -> Self {
         let packages = Self::pack(Kind::Rpm);
-        packages.pack_version(Self::OLD);
+        if !packages.take_previous() {
+            packages.pack_version(Self::OLD);
+        }
         packages
     }
 
@@ -89,6 +94,30 @@ impl Packages {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}\n`make install-deps` installs what packs monban");
+    }
+
+    /// Takes the package that `packaging/previous` has made of the commit before. Returns whether there is one, and prints it.
+    fn take_previous(&self) -> bool {
+        let folder = target().join("previous");
+        let git = Command::new("git").args(["rev-parse", "--verify", "HEAD~1"]).current_dir(top()).output();
+        let before = git.ok().filter(|git| git.status.success()).map(|git| git.stdout);
+        let made = std::fs::read(folder.join("commit")).ok();
+        let package = folder.join(format!("monban.{}", self.kind.name()));
+        let is_there = before.is_some() && before == made && package.exists();
+        if is_there {
+            std::fs::copy(package, self.path(Self::OLD)).unwrap();
+            println!(
+                "upgrades from the commit before: {}",
+                String::from_utf8_lossy(&before.unwrap_or_default())
+            );
+        } else {
+            println!(
+                "NOT upgraded from the commit before, but from the same files under an older version: {} has no {} of it",
+                folder.display(),
+                self.kind.name()
+            );
+        }
+        is_there
     }
 
     /// Returns the file of a version.
