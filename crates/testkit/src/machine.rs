@@ -23,7 +23,8 @@ use crate::process::{Program, folder};
 /// Age up to which a root is used. An older one is made again, with the packages of that day.
 const FRESH: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// The packages of every machine: an init system, logins, the libraries and rules of monban, and rpm.
+/// The packages of every machine: an init system, logins, the libraries and rules of monban, rpm, and readers of manual pages and
+/// completions.
 const PACKAGES: &[&str] = &[
     "systemd",
     "systemd-sysv",
@@ -37,6 +38,10 @@ const PACKAGES: &[&str] = &[
     "libpcre2-8-0",
     "modsecurity-crs",
     "rpm",
+    "man-db",
+    "bash-completion",
+    "zsh",
+    "fish",
 ];
 
 /// Options of mmdebstrap. Without a file of its own, a machine takes its name from systemd-nspawn, not from the host.

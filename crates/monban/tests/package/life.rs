@@ -8,6 +8,7 @@ use std::time::Duration;
 use testkit::{Release, wait_until};
 
 use crate::host::{Host, Packages};
+use crate::shells;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two requests during an upgrade.
@@ -61,11 +62,12 @@ pub(crate) fn is_ready(host: &Host) {
     }
 }
 
-/// A Debian package contains what the policy asks for.
+/// A Debian package contains what the policy asks for; shells and man read its files.
 fn contains(host: &Host) {
-    for file in ["copyright", "changelog.gz"] {
+    for file in ["copyright", "changelog.gz", "third-party.gz"] {
         assert!(host.exists(&format!("/usr/share/doc/monban/{file}")), "{file}");
     }
+    shells::read(host);
 }
 
 /// A channel whose secret is in the environment of the unit alone.

@@ -6,3 +6,4 @@ mod licences;
 mod life;
 mod moving;
 mod rpm;
+mod shells;
