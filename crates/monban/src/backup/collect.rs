@@ -338,3 +338,45 @@ fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys with paths that are no part of a backup: logs and sockets, which programs write.
+    const WRITTEN: &[&str] = &["error_log", "audit_log", "path", "hook", "storage_dir", "files"];
+    /// Keys with paths whose files `Part::named` returns.
+    const NAMED: &[&str] = &[
+        "block_page",
+        "ca",
+        "certificate",
+        "key",
+        "password_file",
+        "rule_folders",
+        "rules",
+        "secret_file",
+        "upstream_ca",
+        "url_file",
+    ];
+
+    #[test]
+    fn every_key_with_a_path_is_in_a_backup_or_is_written_by_a_program() {
+        let mut unknown = BTreeSet::new();
+        let mut count = 0;
+        for part in parts::ALL {
+            for line in part.reference().lines() {
+                let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+                let [_, key, kind, ..] = cells[..] else { continue };
+                if kind.contains("path") && key.starts_with('`') {
+                    count += 1;
+                    let key = key.trim_matches('`');
+                    if !NAMED.contains(&key) && !WRITTEN.contains(&key) {
+                        unknown.insert(key);
+                    }
+                }
+            }
+        }
+        assert!(unknown.is_empty(), "add to Part::named and here: {unknown:?}");
+        assert!(count > 15, "{count}");
+    }
+}
