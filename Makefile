@@ -15,7 +15,7 @@ PACKAGE_PACKAGES := dpkg-dev binutils
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) e2fsprogs iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl git postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
-	age bind9 bind9-utils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
+	firefox-esr age bind9 bind9-utils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
 	mmdebstrap systemd-container rpm $(PACKAGE_PACKAGES)
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3
 # Japanese letters for pictures of the console, and what makes them small.
@@ -96,7 +96,8 @@ rpm: install-run-deps web
 	packaging/rpm/build release
 
 # The console in the browser. Nothing runs unless a source is newer than what was built; npm only if the lock file is.
-WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/parts.mjs web/tsconfig.json
+WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/parts.mjs web/docs.mjs web/tsconfig.json \
+	$(wildcard docs/user/*.md) CHANGELOG.md
 web: web/dist/index.html
 
 web/node_modules/.installed: web/package.json web/package-lock.json
@@ -120,6 +121,7 @@ screenshots: web
 	@$(call install,$(PICTURE_PACKAGES))
 	cargo build -p monban
 	cargo run -q -p testkit --bin screenshots
+	MONBAN_IMAGES=docs/images/gallery node --test --test-name-pattern 'the blocks' web/tests/browser/gallery.test.mjs
 	node web/tests/browser/pictures.mjs
 
 install-run-deps:

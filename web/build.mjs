@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readFile } from "node:fs/promises";
+import { docs } from "./docs.mjs";
 import { allParts } from "./parts.mjs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
@@ -34,7 +35,7 @@ const withShell = {
 
 const result = await build({
   absWorkingDir: here,
-  plugins: [allParts, withShell],
+  plugins: [allParts, docs, withShell],
   entryPoints: { app: "src/main.tsx" },
   stdin: { contents: styles, loader: "css", resolveDir: join(here, "src"), sourcefile: "style.css" },
   outdir: dist,

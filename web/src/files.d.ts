@@ -7,6 +7,12 @@ declare module "parts:texts" {
   const texts: readonly { en: object; ja: object }[];
   export default texts;
 }
+// The docs of users, see docs.mjs.
+declare module "docs:all" {
+  export const version: string;
+  const docs: readonly { name: string; title: string; load: () => Promise<{ default: string }> }[];
+  export default docs;
+}
 // The address of a served file, as esbuild exports it.
 declare module "*.svg" {
   const address: string;

@@ -7,6 +7,8 @@ type Schemas = components["schemas"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
 export type Finding = Schemas["Finding"];
+/** `GET /api/properties/{name}/values` */
+export type PropertyValues = Schemas["PropertyValues"];
 /** `GET /api/parts` */
 export type PartInfo = Schemas["Part"];
 /** `GET /api/notices` */

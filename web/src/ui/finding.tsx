@@ -4,7 +4,6 @@ import type { Finding } from "../api";
 import { language, t } from "../i18n";
 import { CopyButton } from "./copy";
 import { Severity } from "./marks";
-import { Fact, Facts } from "./show";
 import { Untrusted, visible } from "./untrusted";
 
 /** Returns the text of a value of the evidence. */
@@ -20,7 +19,7 @@ export function FindingCard({ finding, page }: { finding: Finding; page?: { path
     <div class="finding-part">
       <h3>{name}</h3>
       <p>
-        <Untrusted text={text} />
+        <Untrusted text={text} limit={1000} />
       </p>
       {action}
     </div>
@@ -33,21 +32,10 @@ export function FindingCard({ finding, page }: { finding: Finding; page?: { path
         </h2>
         {page && <a href={page.path}>{page.title}</a>}
       </header>
+      {evidence.length > 0 && part(t("finding.evidence"), evidence.map(([name, value]) => `${name}: ${evidenceText(value)}`).join(" · "))}
       {part(t("finding.cause"), finding.cause[chosen])}
       {part(t("finding.cure"), finding.cure[chosen], <CopyButton text={visible(finding.cure[chosen])} label={t("finding.copyCure")} />)}
       {finding.undo && part(t("finding.undo"), finding.undo[chosen])}
-      {evidence.length > 0 && (
-        <details>
-          <summary>{t("finding.evidence")}</summary>
-          <Facts>
-            {evidence.map(([name, value]) => (
-              <Fact key={name} name={visible(name)}>
-                <Untrusted text={evidenceText(value)} limit={500} />
-              </Fact>
-            ))}
-          </Facts>
-        </details>
-      )}
       <p class="note finding-more">
         {t("finding.explain")}{" "}
         <code>

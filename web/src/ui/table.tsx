@@ -144,8 +144,11 @@ export function Grid<R>({ caption, columns, rows, rowKey, selected, sort, onSort
   const groups = useMemo(() => (group ? rows.map(group) : []), [rows, group]);
   const marked = useMemo(() => groups.flatMap((one, index) => (one === groups[index - 1] ? [] : [index])), [groups]);
   const { rendered, reveal } = useWindow(table, rows.length, marked);
+  const placed = useRef(false);
   useEffect(() => {
-    if (at >= 0) reveal(at);
+    // a list to which the visitor returns stays as it was left
+    if (at >= 0 && placed.current) reveal(at);
+    placed.current = true;
   }, [at]);
   const within = (index: number): HTMLElement | null =>
     table.current?.querySelector<HTMLElement>(`tr.selected > :nth-child(${index + 1}) :is(button, a)`) ?? null;

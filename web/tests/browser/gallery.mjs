@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { docs } from "../../docs.mjs";
 import { allParts } from "../../parts.mjs";
 import { POLICY } from "./api.fixture.mjs";
 
@@ -12,7 +13,7 @@ const TYPES = { js: "text/javascript", css: "text/css" };
 export async function startGallery() {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    plugins: [allParts],
+    plugins: [allParts, docs],
     entryPoints: { gallery: "src/gallery/main.tsx", style: "src/style/main.css" },
     outdir: "/assets",
     bundle: true,

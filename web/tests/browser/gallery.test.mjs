@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { axe } from "./axe.mjs";
 import { startGallery } from "./gallery.mjs";
 
 /** Where the pictures go; `make screenshots` sets the folder of the docs. */
-const images = process.env.MONBAN_IMAGES ?? join(tmpdir(), "monban-browser");
+const images = resolve(process.env.MONBAN_IMAGES ?? join(tmpdir(), "monban-browser"));
 
 let browser;
 let gallery;

@@ -641,8 +641,7 @@ test("the daemon's findings, in both languages, with a link to the page about th
       const shown = page.locator(".finding");
       for (const part of ["cause", "cure"]) await shown.getByText(finding[part][language]).waitFor();
       assert.equal(await page.locator(".banner").count(), 0);
-      await shown.locator("summary").click();
-      await shown.getByText("responded 404", { exact: true }).waitFor();
+      await shown.getByText("why: responded 404 · waiting: 2").waitFor();
       const command = language === "en" ? "monban explain notifications.channel_fails" : "monban explain --language ja notifications.channel_fails";
       assert.equal(await shown.locator("code").innerText(), command);
       await shown.getByRole("button").first().click();
@@ -678,7 +677,7 @@ const INCIDENT = {
   first: "2026-11-24T08:00:00Z",
   last: "2026-11-24T09:00:00Z",
   events: 10000,
-  blocked: 9999,
+  stopped: 9999,
   highest_score: 45,
   rules: [{ id: 942100, count: 9000 }],
   course: Array.from({ length: 32 }, (_, at) => at),
@@ -687,7 +686,7 @@ const INCIDENT = {
 
 test("incidents: a scan is one line with its course; it expands, and leads to its events", async () => {
   const routes = {
-    "GET /api/incidents": { incidents: [INCIDENT, { ...INCIDENT, id: "i2", blocked: 10000 }], next: null },
+    "GET /api/incidents": { incidents: [INCIDENT, { ...INCIDENT, id: "i2", stopped: 10000 }], next: null },
     "GET /api/events": { events: [], next: null, searched_to: null },
   };
   await withPage(routes, {}, async (page, api) => {
@@ -695,7 +694,7 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     const line = page.locator(".incident-line").first();
     await line.waitFor();
     const text = await line.innerText();
-    for (const part of ["SQL injection, login.denied +1", "203.0.113.7", "shop /login", "10,000", "1 not blocked"]) assert.ok(text.includes(part), text);
+    for (const part of ["SQL injection, login.denied +1", "203.0.113.7", "shop /login", "10,000", "1 not stopped"]) assert.ok(text.includes(part), text);
     assert.equal(await line.locator("svg rect").count(), 32);
     const heights = await line.locator("svg rect").evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))));
     assert.ok(heights[31] === 20 && heights[0] === 0 && heights[1] === 2, String(heights));
@@ -703,7 +702,7 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     await page.keyboard.press("o");
     await page.getByText("942100 × 9,000").waitFor();
     await page.getByText("login.denied × 900").waitFor();
-    await page.getByLabel("Time range", { exact: true }).selectOption("24h");
+    await page.getByRole("button", { name: "24 hours" }).click();
     await page.waitForURL("**/incidents?span=24h");
     await page.locator("h1").click();
     await page.keyboard.press("j");

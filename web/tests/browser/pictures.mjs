@@ -1,7 +1,11 @@
-// Takes the pictures of the page of logins into docs/images, over the scripted API: `make screenshots`.
+// Takes pictures into docs/images, over the scripted API: the page of logins; and Events, Event and Findings in both themes, both
+// languages, wide and on a phone. `make screenshots` runs it, and the tests of the gallery for the pictures of the blocks.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { event, HEALTH, SESSION, startApi } from "./api.fixture.mjs";
+import { NOW as TODAY, routes as lively, scene } from "./scene.fixture.mjs";
 
 const images = join(import.meta.dirname, "../../../docs/images");
 const NOW = new Date("2026-11-30T12:00:00Z");
@@ -60,5 +64,39 @@ for (const [name, locale] of [["logins", "en"], ["logins-ja", "ja"]]) {
   await page.screenshot({ path: join(images, `${name}.png`) });
   await context.close();
 }
+
+const events = scene();
+const one = events.find(({ outcome }) => outcome === "detected").id;
+const gate = await startApi(lively(events));
+const folder = join(images, "console");
+mkdirSync(folder, { recursive: true });
+for (const locale of ["en", "ja"]) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [size, viewport] of [["wide", { width: 1440, height: 900 }], ["phone", { width: 360, height: 740 }]]) {
+      const context = await browser.newContext({ viewport, colorScheme, timezoneId: "Asia/Tokyo", reducedMotion: "reduce", deviceScaleFactor: size === "phone" ? 2 : 1 });
+      const page = await context.newPage();
+      await page.clock.setFixedTime(TODAY);
+      await page.addInitScript((chosen) => localStorage.setItem("monban.language", chosen), locale);
+      for (const [name, path, shown] of [
+        ["events", size === "wide" ? `/events?since=24h&open=${one}` : "/events?since=24h", size === "wide" ? ".side-panel .bytes" : ".event-row"],
+        ["event", `/events/${one}`, ".match-choice"],
+        ["findings", "/findings", ".finding"],
+      ]) {
+        await page.goto(gate.address + path);
+        await page.locator(shown).first().waitFor();
+        await page.waitForFunction(() => document.querySelector(".loading") === null);
+        await page.screenshot({ path: join(folder, `${name}-${locale}-${colorScheme}-${size}.png`) });
+      }
+      await context.close();
+    }
+  }
+}
+await gate.stop();
 await browser.close();
 await api.stop();
+for (const shrunk of [images, folder, join(images, "gallery")]) {
+  const pictures = readdirSync(shrunk).filter((name) => name.endsWith(".png"));
+  for (const name of pictures) {
+    execFileSync("pngquant", ["--force", "--strip", "--speed", "1", "--output", name, "64", name], { cwd: shrunk });
+  }
+}

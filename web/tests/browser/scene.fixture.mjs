@@ -177,10 +177,11 @@ export function routes(events = scene()) {
       if (pathname.endsWith("/exclusions")) return { version: "v1", in_force: [], proposals: [] };
       return events.find((one) => one.id === id);
     },
+    "GET /api/properties/host/values": { values: [{ value: "only-stored.example", events: 3 }] },
     "GET /api/incidents": {
       incidents: [
-        { ...INCIDENT, id: "i1", actor: "203.0.113.7", target: "shop.example.org /products", events: 9100, blocked: 9099, filter: "client=203.0.113.7" },
-        { ...INCIDENT, id: "i2", actor: "2001:db8:77::19", target: "many", events: 320, blocked: 320, filter: "client=2001:db8:77::19" },
+        { ...INCIDENT, id: "i1", actor: "203.0.113.7", target: "shop.example.org /products", events: 9100, stopped: 9099, filter: "client=203.0.113.7" },
+        { ...INCIDENT, id: "i2", actor: "2001:db8:77::19", target: "many", events: 320, stopped: 320, filter: "client=2001:db8:77::19" },
       ],
       next: null,
     },

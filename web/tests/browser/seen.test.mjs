@@ -122,6 +122,22 @@ test("2: Back restores rows, scroll position and selection", async () => {
   });
 });
 
+test("4: refused events are not said to have passed", async () => {
+  await on("/incidents", async (page) => {
+    const lines = await page.locator(".incident-line").allInnerTexts();
+    assert.ok(lines[0].includes("1 not stopped") && lines[1].includes("all stopped"), lines.join("\n"));
+  });
+});
+
+test("what is filtered is exported", async () => {
+  await on("/events?outcome=blocked&since=2026-11-30T00:00:00Z", async (page) => {
+    await page.getByRole("button", { name: "Export" }).click();
+    const links = await page.locator(".menu-body a").evaluateAll((all) => all.map((one) => one.getAttribute("href")));
+    const filter = "outcome=blocked&since=2026-11-30T00%3A00%3A00Z";
+    assert.deepEqual(links, [`/api/events/export?${filter}&format=csv`, `/api/events/export?${filter}&format=jsonl`]);
+  });
+});
+
 test("9: a channel that has sent nothing is not said to work", async () => {
   await on("/notices", async (page) => {
     const badge = (name) => page.locator(".panel", { hasText: name }).locator(".badge");
@@ -181,6 +197,10 @@ test("10: values of every property are completed, rules by their message", async
     await page.getByRole("option", { name: "2001:db8:77::19" }).waitFor();
     await input.fill("kind=login");
     await page.getByRole("option", { name: "login.accepted" }).waitFor();
+    // stored values that no listed event has
+    await input.fill("host=on");
+    await page.getByRole("option", { name: "only-stored.example" }).click();
+    assert.equal(await input.inputValue(), "host=only-stored.example ");
   });
 });
 

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { docs } from "../../docs.mjs";
 import { allParts } from "../../parts.mjs";
 
 const here = import.meta.dirname;
@@ -16,7 +17,7 @@ try {
     entryPoints: tests.map((name) => join(here, name)),
     outdir: out,
     outExtension: { ".js": ".mjs" },
-    plugins: [allParts],
+    plugins: [allParts, docs],
     bundle: true,
     format: "esm",
     platform: "node",

@@ -8,6 +8,7 @@ export const TITLES = {
   account: { en: "Account", ja: "アカウント" },
   users: { en: "Users", ja: "ユーザー" },
   audit: { en: "Audit log", ja: "監査ログ" },
+  about: { en: "About", ja: "monban について" },
 } as const;
 
 export default {
@@ -19,5 +20,7 @@ export default {
     { path: "/account", load: () => import("./account"), title: TITLES.account, group: "settings", key: "g a" },
     { path: "/users", load: () => import("./users"), title: TITLES.users, group: "settings", key: "g u", role: "owner" },
     { path: "/audit", load: () => import("./audit"), title: TITLES.audit, group: "settings", role: "owner" },
+    { path: "/about", load: () => import("./about"), title: TITLES.about, group: "settings" },
+    { path: "/about/:doc", load: () => import("./about"), title: TITLES.about },
   ],
 } satisfies Part;

@@ -95,6 +95,11 @@ export default {
     expires: "Expires",
     days: "in {n} days",
   },
+  about: {
+    inside: "The documentation of this version. It needs no network.",
+    missing: "This version has no such page.",
+    all: "All pages",
+  },
   users: {
     note: "Viewers read, analysts tune rules and test channels, owners do everything.",
     invite: "Invite user",

@@ -24,6 +24,7 @@ export function Browser({
   selectedFirst,
   onSelected,
   head,
+  tools,
   notice,
   empty,
 }: {
@@ -37,6 +38,8 @@ export function Browser({
   onSelected?: (id: string | undefined) => void;
   /** What stands beside the choice of columns. */
   head: ComponentChildren;
+  /** Buttons before the choice of columns. */
+  tools?: ComponentChildren;
   /** What stands above the list. */
   notice?: ComponentChildren;
   /** What stands in place of an empty list. */
@@ -80,6 +83,7 @@ export function Browser({
       <div class="event-list-main">
         <div class="event-list-head">
           {head}
+          {tools}
           <Menu label={t("ui.columns")}>
             {() => (
               <div class="menu-list">

@@ -7,7 +7,7 @@ import { dateTime } from "../../i18n";
 import type { PageProps } from "../part";
 import { isTime, toParams } from "../../query/query";
 import { keep, kept, place, withQuery } from "../../router";
-import { Button, Empty, Loading, Page, Problem, Stale, useKeys } from "../../ui";
+import { Button, Empty, Loading, Menu, Page, Problem, Stale, useKeys } from "../../ui";
 import { FilterBar } from "../../ui/filter/FilterBar";
 import type { Known, KnownValue } from "../../ui/filter/completion";
 import { RangePicker, zoneText } from "../../ui/range";
@@ -109,6 +109,22 @@ export default function Events({ title }: PageProps) {
               {t("range.zone", { zone: zoneText() })}
             </span>
           </p>
+        }
+        tools={
+          <Menu label={t("events.export")}>
+            {() => (
+              <>
+                <p class="note">{t("events.exportNote")}</p>
+                <div class="actions start">
+                  {(["csv", "jsonl"] as const).map((format) => (
+                    <a key={format} class="button plain small" href={`/api/events/export?${query.api}${query.api && "&"}format=${format}`} download={`events.${format}`}>
+                      {t(`events.exports.${format}`)}
+                    </a>
+                  ))}
+                </div>
+              </>
+            )}
+          </Menu>
         }
         notice={
           fresh.length > 0 && (

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../../api/client";
 import { number } from "../../i18n";
 import { navigate, place, setQuery } from "../../router";
-import { Badge, Button, Empty, Loading, Page, Problem, Select, Time, Untrusted, useKeys, visible } from "../../ui";
+import { Badge, Button, Choice, Empty, Loading, Page, Problem, Time, Untrusted, useKeys, visible } from "../../ui";
 import type { PageProps } from "../part";
 import { kindTitle } from "./kinds";
 import { has, t } from "./texts";
@@ -64,15 +64,17 @@ export default function Incidents({ title }: PageProps) {
     r: { label: t("ui.refresh"), run: () => setTurn(turn + 1) },
   });
   return (
-    <Page title={title}>
-      <div class="toolbar">
-        <Select
-          label={t("incidents.span")}
+    <Page
+      title={title}
+      actions={
+        <Choice
+          label={t("range.label")}
           value={span}
           onValue={(value) => setQuery({ span: value })}
-          options={(Object.keys(SPANS) as Spans[]).map((value) => ({ value, label: t(`incidents.spans.${value}`) }))}
+          options={(Object.keys(SPANS) as Spans[]).map((value) => ({ value, label: t(`range.${value}`) }))}
         />
-      </div>
+      }
+    >
       <ol class="incidents" ref={element}>
         {list.incidents.map((incident, at) => (
           <Line
@@ -135,7 +137,7 @@ function Line({
         <Sparkline course={incident.course} label={t("incidents.course", { n: incident.events })} />
         <span class="incident-events">{t("events.count", { n: incident.events })}</span>
         <Badge kind={passed > 0 ? "warn" : "good"}>
-          {passed > 0 ? t("incidents.notBlocked", { n: passed }) : t("incidents.allBlocked")}
+          {passed > 0 ? t("incidents.notStopped", { n: passed }) : t("incidents.allStopped")}
         </Badge>
         <span class="incident-time">
           <Time time={incident.last} relative />
@@ -157,7 +159,7 @@ function Line({
               </dd>
             </div>
             <div>
-              <dt>{t("incidents.blocked")}</dt>
+              <dt>{t("incidents.stopped")}</dt>
               <dd>
                 {number(incident.stopped)} / {number(incident.events)}
               </dd>

@@ -1,12 +1,14 @@
 // The filter bar: typing with completion, chips to click, saved queries, a link to share.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { PropertyValues } from "../../api";
+import { get } from "../../api/client";
 import { dateTime, t } from "../../i18n";
 import { navigate } from "../../router";
 import { Button } from "../controls";
 import { copyText } from "../copy";
 import { useKeys } from "../keys";
 import { Untrusted, visible } from "../untrusted";
-import { type Completion, completions, type Known } from "./completion";
+import { type Completion, completions, joined, type Known, valueAt } from "./completion";
 import { foreignTo } from "../../query/foreign";
 import { type Condition, conditionText, inLocalTime, inUniversalTime, inverted, isTime, parse, queryText, type QueryError, without } from "../../query/query";
 import { isBound, properties, propertyOf } from "../../query/properties";
@@ -43,9 +45,20 @@ export function FilterBar({
   useKeys({
     "/": { label: t("filter.keyQuery"), run: () => input.current?.focus() },
   });
+  const ask = useValues();
+  const offering = useRef(false);
+  const dismiss = (): void => {
+    offering.current = false;
+    setOffered([]);
+  };
   const offer = (value: string, cursor: number): void => {
+    offering.current = true;
     setOffered(completions(value, cursor, known));
     setHighlighted(-1);
+    ask(value, cursor, (stored) => {
+      // unless the visitor typed on or closed the list
+      if (offering.current && input.current?.value === value) setOffered(completions(value, cursor, joined(stored, known)));
+    });
   };
   const take = (completion: Completion): void => {
     const space = completion.value !== undefined && text.slice(completion.to).trim() === "" ? " " : "";
@@ -66,7 +79,7 @@ export function FilterBar({
     if (event !== undefined) return navigate(`/events/${event}`);
     const parsed = parse(text);
     setErrors(parsed.errors);
-    setOffered([]);
+    dismiss();
     const [error] = parsed.errors;
     if (error) {
       input.current?.focus();
@@ -95,7 +108,7 @@ export function FilterBar({
         take(completion);
       }
     } else if (event.key === "Escape") {
-      if (offered.length > 0) setOffered([]);
+      if (offered.length > 0) dismiss();
       else input.current?.blur();
     }
   };
@@ -135,7 +148,7 @@ export function FilterBar({
               offer(event.currentTarget.value, event.currentTarget.selectionStart ?? 0);
             }}
             onFocus={(event) => offer(event.currentTarget.value, event.currentTarget.selectionStart ?? 0)}
-            onBlur={() => setOffered([])}
+            onBlur={dismiss}
             onKeyDown={keyed}
           />
           {offered.length > 0 && (
@@ -228,6 +241,30 @@ export function FilterBar({
       )}
     </div>
   );
+}
+
+/** Milliseconds of pause before stored values are asked for. */
+const REST_MS = 150;
+
+/** Asks for the stored values of the property at the cursor; the last request wins. */
+function useValues(): (text: string, cursor: number, found: (known: Known) => void) => void {
+  const asking = useRef<{ timer?: ReturnType<typeof setTimeout>; abort?: AbortController }>({});
+  return (text, cursor, found) => {
+    clearTimeout(asking.current.timer);
+    asking.current.abort?.abort();
+    const word = valueAt(text, cursor);
+    if (!word || !propertyOf(word.property)?.seen) return;
+    const abort = new AbortController();
+    const path = `/api/properties/${encodeURIComponent(word.property)}/values?prefix=${encodeURIComponent(word.begun)}`;
+    const timer = setTimeout(() => {
+      get<PropertyValues>(path, { signal: abort.signal }).then(
+        ({ values }) => found({ [word.property]: values.map(({ value, message }) => ({ value, ...(message ? { note: message } : {}) })) }),
+        // the values of the list are offered without it
+        () => undefined,
+      );
+    }, REST_MS);
+    asking.current = { timer, abort };
+  };
 }
 
 /** Returns the value of a condition as a chip shows it: times are those of the browser. */

@@ -1,0 +1,97 @@
+// axe-core on every page, in both themes and three widths, and on what pages open. Pages that need no session come last.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { startApi } from "./api.fixture.mjs";
+import { axe } from "./axe.mjs";
+import { NOW, routes, scene } from "./scene.fixture.mjs";
+
+const EVENTS = scene();
+const ONE = EVENTS.find(({ outcome }) => outcome === "detected").id;
+const PATHS = [
+  "/",
+  "/?since=2026-11-29T00:00:00Z&until=2026-11-30T00:00:00Z",
+  "/events?outcome=blocked&since=24h",
+  `/events?open=${ONE}`,
+  `/events/${ONE}`,
+  "/live",
+  "/incidents",
+  "/findings",
+  "/logins",
+  "/tuning",
+  "/learning",
+  "/history",
+  "/notices",
+  "/account",
+  "/users",
+  "/audit",
+  "/about",
+  "/about/looking",
+  "/about/changelog",
+  "/nothing/here",
+];
+/** What a button opens: page, its name, what appears. */
+const OPENED = [
+  ["/events", "Custom…", ".menu-body"],
+  ["/events", "Columns", ".menu-body"],
+  ["/events", "Saved queries", ".saved-choice"],
+  [`/events/${ONE}`, "Add exclusion…", "dialog"],
+  ["/history", "Undo", "dialog .diff"],
+  ["/users", "Invite user", "dialog form"],
+  ["/users", "Remove: bob", "dialog"],
+  ["/account", "Create token…", "dialog form"],
+  ["/findings", "Acknowledge", "dialog"],
+];
+
+let browser;
+before(async () => {
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+after(() => browser?.close());
+
+test("axe-core is asked: it finds what is wrong", async () => {
+  const page = await browser.newPage();
+  await page.setContent("<html lang='en'><title>x</title><main><h1>x</h1><button></button><p style='color:#aaa'>faint</p></main>");
+  const found = await axe(page);
+  assert.deepEqual(found.map((one) => one.split(":")[0]).sort(), ["button-name", "color-contrast"]);
+  await page.close();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [360, 1280, 2560]) {
+    test(`no finding on any page: ${colorScheme}, ${width} pixels`, async () => {
+      const api = await startApi(routes(EVENTS));
+      const context = await browser.newContext({ locale: "en-GB", viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
+      context.setDefaultTimeout(10_000);
+      const page = await context.newPage();
+      const open = async (path) => {
+        await page.goto(api.address + path);
+        await page.locator("h1").first().waitFor();
+        await page.waitForFunction(() => document.querySelector(".loading") === null);
+      };
+      try {
+        await page.clock.setFixedTime(NOW);
+        for (const path of PATHS) {
+          await open(path);
+          assert.deepEqual(await axe(page), [], path);
+          const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(wider <= 0, `${path} is ${wider} pixels too wide`);
+        }
+        for (const [path, name, shown] of OPENED) {
+          await open(path);
+          await page.getByRole("button", { name, exact: true }).first().click();
+          await page.locator(shown).first().waitFor();
+          assert.deepEqual(await axe(page), [], `${path}: ${name}`);
+        }
+        api.routes["GET /api/session"] = { status: 401, body: { error: "sign in", code: "session.none" } };
+        for (const path of ["/signin", "/setup#wrong"]) {
+          await open(path);
+          assert.deepEqual(await axe(page), [], path);
+        }
+      } finally {
+        await context.close();
+        await api.stop();
+      }
+    });
+  }
+}
