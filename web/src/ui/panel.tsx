@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { arrived } from "../router";
 import { Button } from "./controls";
+import { useKeys } from "./keys";
 
 export function SidePanel({
   title,
@@ -29,15 +30,9 @@ export function SidePanel({
     panel.current?.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
     panel.current?.scrollTo(0, 0);
   }, [href]);
+  useKeys({ Escape: { label: t("ui.close"), run: onClose } });
   return (
-    <aside
-      ref={panel}
-      class="side-panel"
-      aria-label={t("ui.details")}
-      onKeyDown={(event) => {
-        if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) onClose();
-      }}
-    >
+    <aside ref={panel} class="side-panel" aria-label={t("ui.details")}>
       <header class="side-panel-head">
         <Button kind="quiet" small disabled={!onBefore} aria-label={t("ui.selectBefore")} title={t("ui.selectBefore")} onClick={onBefore}>
           ↑

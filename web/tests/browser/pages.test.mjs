@@ -1259,7 +1259,7 @@ test("logins: who is in, the last logins by day, failed tries by source; in both
     assert.equal(await page.locator(".timeline li.warn").count(), 1);
     const [sessions, sources] = await text("table");
     for (const part of [MARKUP, "203.0.113.7", "pts/0"]) assert.ok(sessions.includes(part), sessions);
-    for (const part of ["203.0.113.9", "10,005", `root${MARKUP.slice(0, 30)}`, "(9,000)", "continuing"]) assert.ok(sources.includes(part), sources);
+    for (const part of ["203.0.113.9", "10,005", `root${MARKUP.slice(0, 30)}`, "(9,000)", "ongoing"]) assert.ok(sources.includes(part), sources);
     assert.ok(sources.indexOf("203.0.113.9") < sources.indexOf("203.0.113.8"), sources);
     await page.locator(".timeline a").first().click();
     await page.waitForURL(`**/events/${accepted[0].id}`);
@@ -1268,6 +1268,6 @@ test("logins: who is in, the last logins by day, failed tries by source; in both
     api.routes["GET /api/events"] = { events: [], next: null, searched_to: null };
     await page.evaluate(() => localStorage.setItem("monban.language", "ja"));
     await page.goto(`${api.address}/logins`);
-    for (const part of ["ログインの監視は無効です", "ログインはまだありません。", "失敗した試行はまだありません。"]) await page.getByText(part).waitFor();
+    for (const part of ["ログインの監視は無効です", "ログインはまだありません。", "ログインの失敗はまだありません。"]) await page.getByText(part).waitFor();
   });
 });

@@ -10,10 +10,9 @@ import {
   Dialog,
   DialogActions,
   Form,
-  Loading,
+  Loads,
   Page,
   Panel,
-  Problem,
   Select,
   Table,
   Time,
@@ -29,7 +28,8 @@ type User = Users["users"][number];
 const ROLES: readonly Role[] = ["viewer", "analyst", "owner"];
 
 export default function UsersPage({ title }: PageProps) {
-  const { data, error, reload } = useLoad<Users>("/api/users");
+  const load = useLoad<Users>("/api/users");
+  const { reload } = load;
   const [inviting, setInviting] = useState(false);
   const [asked, setAsked] = useState<{ what: "remove" | "reset"; user: User }>();
   const [link, setLink] = useState<{ user: string; link: string }>();
@@ -44,84 +44,84 @@ export default function UsersPage({ title }: PageProps) {
         </Button>
       }
     >
-      {error && <Problem error={error} retry={reload} />}
-      {!data && !error && <Loading />}
-      {data && (
-        <Panel note={t("users.note")}>
-          <Table
-            caption={title}
-            rows={data.users}
-            rowKey={(one) => one.user}
-            columns={[
-              {
-                title: t("users.user"),
-                cell: (one) => (
-                  <>
-                    <strong>{one.user}</strong> {one.user === me && <Badge kind="good">{t("users.you")}</Badge>}
-                    {one.invited && <Badge kind="warn">{t("users.invited")}</Badge>}
-                  </>
-                ),
-              },
-              {
-                title: t("users.role"),
-                cell: (one) => (
-                  <select
-                    class="small-choice"
-                    aria-label={`${t("users.role")}: ${one.user}`}
-                    value={one.role}
-                    disabled={one.user === me}
-                    onChange={(event) => {
-                      setChanging({ user: one, role: event.currentTarget.value as Role });
-                      // until it is confirmed
-                      event.currentTarget.value = one.role;
-                    }}
-                  >
-                    {ROLES.map((role) => (
-                      <option key={role} value={role}>
-                        {t(`role.${role}`)}
-                      </option>
-                    ))}
-                  </select>
-                ),
-              },
-              {
-                title: t("users.factors"),
-                cell: (one) =>
-                  [
-                    one.totp ? t("users.totp") : "",
-                    one.passkeys > 0 ? t("users.passkeys", { n: one.passkeys }) : "",
-                  ]
-                    .filter(Boolean)
-                    .join(", ") || t("users.passwordOnly"),
-              },
-              {
-                title: t("users.lastSeen"),
-                cell: (one) => <Time time={one.last_seen} relative />,
-              },
-              {
-                title: t("users.actions"),
-                kind: "actions",
-                cell: (one) =>
-                  one.user !== me && (
+      <Loads load={load}>
+        {(data) => (
+          <Panel note={t("users.note")}>
+            <Table
+              caption={title}
+              rows={data.users}
+              rowKey={(one) => one.user}
+              columns={[
+                {
+                  title: t("users.user"),
+                  cell: (one) => (
                     <>
-                      <Button kind="quiet" small onClick={() => setAsked({ what: "reset", user: one })}>
-                        {t("users.reset")}
-                      </Button>
-                      <Button
-                        kind="quiet"
-                        small
-                        onClick={() => setAsked({ what: "remove", user: one })}
-                        aria-label={`${t("ui.remove")}: ${one.user}`}
-                      >
-                        {t("ui.remove")}
-                      </Button>
+                      <strong>{one.user}</strong> {one.user === me && <Badge kind="good">{t("users.you")}</Badge>}
+                      {one.invited && <Badge kind="warn">{t("users.invited")}</Badge>}
                     </>
                   ),
-              },
-            ]}
-          />
-        </Panel>
-      )}
+                },
+                {
+                  title: t("users.role"),
+                  cell: (one) => (
+                    <select
+                      class="small-choice"
+                      aria-label={`${t("users.role")}: ${one.user}`}
+                      value={one.role}
+                      disabled={one.user === me}
+                      onChange={(event) => {
+                        setChanging({ user: one, role: event.currentTarget.value as Role });
+                        // until it is confirmed
+                        event.currentTarget.value = one.role;
+                      }}
+                    >
+                      {ROLES.map((role) => (
+                        <option key={role} value={role}>
+                          {t(`role.${role}`)}
+                        </option>
+                      ))}
+                    </select>
+                  ),
+                },
+                {
+                  title: t("users.factors"),
+                  cell: (one) =>
+                    [
+                      one.totp ? t("users.totp") : "",
+                      one.passkeys > 0 ? t("users.passkeys", { n: one.passkeys }) : "",
+                    ]
+                      .filter(Boolean)
+                      .join(", ") || t("users.passwordOnly"),
+                },
+                {
+                  title: t("users.lastSeen"),
+                  cell: (one) => <Time time={one.last_seen} relative />,
+                },
+                {
+                  title: t("users.actions"),
+                  kind: "actions",
+                  cell: (one) =>
+                    one.user !== me && (
+                      <>
+                        <Button kind="quiet" small onClick={() => setAsked({ what: "reset", user: one })}>
+                          {t("users.reset")}
+                        </Button>
+                        <Button
+                          kind="quiet"
+                          small
+                          onClick={() => setAsked({ what: "remove", user: one })}
+                          aria-label={`${t("ui.remove")}: ${one.user}`}
+                        >
+                          {t("ui.remove")}
+                        </Button>
+                      </>
+                    ),
+                },
+              ]}
+            />
+          </Panel>
+        )}
+      </Loads>
       {inviting && (
         <Invitation
           onClose={() => setInviting(false)}

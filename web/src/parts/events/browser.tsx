@@ -5,7 +5,7 @@ import { useLoad } from "../../api/client";
 import { type Event } from "../../api/event";
 import { type Add } from "../../query/Filtering";
 import { arrived, place, setQuery } from "../../router";
-import { Button, Checkbox, Loads, Menu, useKeys } from "../../ui";
+import { Button, Checkbox, Loading, Menu, Problem, useKeys, visible } from "../../ui";
 import { SidePanel } from "../../ui/panel";
 import { useColumns } from "../../ui/table";
 import { EventBody, titleOf, useTitle } from "./body";
@@ -64,7 +64,7 @@ export function Browser({
   }, [open]);
   const at = events.findIndex(({ id }) => id === selected);
   const show = (id: string): void => setQuery({ [OPEN]: id }, { replace: open !== undefined });
-  const close = (): void => setQuery({ [OPEN]: null });
+  const close = (): void => setQuery({ [OPEN]: null }, { replace: true });
   const move = (by: number): void => {
     const to = events[at < 0 ? 0 : Math.max(0, Math.min(events.length - 1, at + by))];
     if (!to) return;
@@ -147,8 +147,8 @@ function Opened({
   const shown = event ?? (load.data?.id === id ? load.data : undefined);
   const title = useTitle(shown);
   return (
-    <SidePanel title={shown ? (title ?? titleOf(shown)) : id} href={`/events/${id}`} {...buttons}>
-      {shown ? <EventBody key={id} event={shown} beside /> : <Loads load={{ ...load, data: undefined }}>{() => null}</Loads>}
+    <SidePanel title={shown ? (title ?? titleOf(shown)) : visible(id)} href={`/events/${encodeURIComponent(id)}`} {...buttons}>
+      {shown ? <EventBody key={id} event={shown} beside /> : load.error ? <Problem error={load.error} retry={load.reload} /> : <Loading />}
     </SidePanel>
   );
 }

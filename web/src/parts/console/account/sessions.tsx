@@ -2,41 +2,42 @@
 import { useState } from "preact/hooks";
 import { type Sessions } from "../../../api";
 import { send, useLoad } from "../../../api/client";
-import { Badge, Button, Confirm, Loading, Panel, Problem, Table, Time, Untrusted } from "../../../ui";
+import { Badge, Button, Confirm, Loads, Panel, Table, Time, Untrusted } from "../../../ui";
 import { t } from "../texts";
 
 export function SessionList() {
-  const { data, error, reload } = useLoad<Sessions>("/api/account/sessions");
+  const load = useLoad<Sessions>("/api/account/sessions");
+  const { reload } = load;
   const [ending, setEnding] = useState<Sessions["sessions"][number]>();
   return (
     <Panel title={t("account.sessions")} note={t("account.sessionsNote")}>
-      {error && <Problem error={error} retry={reload} />}
-      {!data && !error && <Loading />}
-      {data && (
-        <Table
-          caption={t("account.sessions")}
-          rows={data.sessions}
-          rowKey={(one) => one.id}
-          columns={[
-            { title: t("account.address"), kind: "code", cell: (one) => one.address },
-            { title: t("account.browser"), cell: (one) => <Untrusted text={browserOf(one.user_agent)} limit={160} /> },
-            { title: t("account.signedIn"), cell: (one) => <Time time={one.created} relative /> },
-            { title: t("account.lastSeen"), cell: (one) => <Time time={one.last_seen} relative /> },
-            {
-              title: t("account.end"),
-              kind: "actions",
-              cell: (one) =>
-                one.current ? (
-                  <Badge kind="good">{t("account.current")}</Badge>
-                ) : (
-                  <Button kind="quiet" small onClick={() => setEnding(one)} aria-label={`${t("account.end")}: ${one.address}`}>
-                    {t("account.end")}
-                  </Button>
-                ),
-            },
-          ]}
-        />
-      )}
+      <Loads load={load}>
+        {(data) => (
+          <Table
+            caption={t("account.sessions")}
+            rows={data.sessions}
+            rowKey={(one) => one.id}
+            columns={[
+              { title: t("account.address"), kind: "code", cell: (one) => one.address },
+              { title: t("account.browser"), cell: (one) => <Untrusted text={browserOf(one.user_agent)} limit={160} /> },
+              { title: t("account.signedIn"), cell: (one) => <Time time={one.created} relative /> },
+              { title: t("account.lastSeen"), cell: (one) => <Time time={one.last_seen} relative /> },
+              {
+                title: t("account.end"),
+                kind: "actions",
+                cell: (one) =>
+                  one.current ? (
+                    <Badge kind="good">{t("account.current")}</Badge>
+                  ) : (
+                    <Button kind="quiet" small onClick={() => setEnding(one)} aria-label={`${t("account.end")}: ${one.address}`}>
+                      {t("account.end")}
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Loads>
       {ending && (
         <Confirm
           title={t("account.endTitle")}
