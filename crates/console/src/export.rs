@@ -1,7 +1,9 @@
 //! `/api/events/export`: the events that a filter takes, as a file.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -9,8 +11,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use event::{Event, Properties};
 use finding::{ProblemCode, table};
-use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,6 +28,8 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_RUNNING: usize = 2;
 /// Events that are read at a time.
 const PAGE: usize = 500;
+/// Time after which a client that reads nothing loses its file, for it takes the place of others.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Pieces of a file that wait for a slow client. Each has the events of one page.
 const WAITING: usize = 1;
 
@@ -101,62 +106,82 @@ async fn export(
     let mut query = query(&console.properties, parameters).map_err(bad)?;
     query.limit = if limited { query.limit.min(MAX_EVENTS) } else { MAX_EVENTS };
     let permit = Arc::clone(&console.exports.0).try_acquire_owned().map_err(|_| Problem::of(BUSY))?;
-    let (pieces, mut file) = channel(WAITING);
-    tokio::task::spawn_blocking(move || write(&console, query, format, &pieces, permit));
-    let body = Body::from_stream(futures_util::stream::poll_fn(move |context| file.poll_recv(context)));
+    let (pieces, file) = channel(WAITING);
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        write(&console, query, format, &File { pieces, patience: PATIENCE });
+    });
     let (media, ending) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::JsonLines => ("application/x-ndjson", "jsonl"),
     };
     let name = format!("attachment; filename=\"monban-events.{ending}\"");
-    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, name)], body)
+    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, name)], body(file))
         .into_response())
 }
 
-/// Bytes of the file, or the error that breaks it off.
-type Piece = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+/// Bytes of the file, or its end; or the error that breaks it off.
+type Piece = Result<Option<Bytes>, Box<dyn Error + Send + Sync>>;
 
-fn file_of(csv: Result<Vec<u8>, csv::Error>) -> Piece {
-    csv.map(Bytes::from).map_err(Into::into)
+/// Returns the body. It breaks off with an error unless the end comes.
+fn body(file: Receiver<Piece>) -> Body {
+    Body::from_stream(futures_util::stream::unfold(file, |mut file| async {
+        match file.recv().await.unwrap_or_else(|| Err("broken off".into())) {
+            Ok(bytes) => Some((Ok(bytes?), file)),
+            Err(error) => Some((Err(error), file)),
+        }
+    }))
 }
 
-/// Sends the events page by page, until the client goes away.
-fn write(
-    console: &Console,
-    mut query: store::Query,
-    format: Format,
-    pieces: &Sender<Piece>,
-    _permit: OwnedSemaphorePermit,
-) {
+/// The file as its writer sees it.
+struct File {
+    pieces: Sender<Piece>,
+    /// Time for which a piece waits for the client.
+    patience: Duration,
+}
+
+impl File {
+    /// Sends a piece. Returns false if the client is gone, or has read nothing for long.
+    fn send(&self, piece: Piece) -> bool {
+        let sent = Handle::current().block_on(self.pieces.send_timeout(piece, self.patience));
+        sent.is_ok()
+    }
+}
+
+/// Sends the events page by page.
+fn write(console: &Console, mut query: store::Query, format: Format, file: &File) {
+    let of_csv = |bytes: Result<Vec<u8>, csv::Error>| Ok(Some(bytes?.into()));
     let mut left = query.limit;
-    if format == Format::Csv && pieces.blocking_send(file_of(csv([COLUMNS]))).is_err() {
+    if format == Format::Csv && !file.send(of_csv(csv([COLUMNS]))) {
         return;
     }
     // a search that finds nothing for long sends nothing
-    while left > 0 && !pieces.is_closed() {
+    while left > 0 && !file.pieces.is_closed() {
         query.limit = left.min(PAGE);
         let page = match console.events.query(&query) {
             Ok(page) => page,
             Err(error) => {
-                let _gone = pieces.blocking_send(Err(Box::new(error)));
+                file.send(Err(error.into()));
                 return;
             }
         };
         left -= page.events.len().min(left);
         let piece = match format {
-            Format::Csv => file_of(csv(page.events.iter().map(|event| cells(event, &console.properties)))),
+            Format::Csv => of_csv(csv(page.events.iter().map(|event| cells(event, &console.properties)))),
             Format::JsonLines => {
-                Ok(page.events.iter().map(|event| event.to_json() + "\n").collect::<String>().into())
+                let lines: String = page.events.iter().map(|event| event.to_json() + "\n").collect();
+                Ok(Some(lines.into()))
             }
         };
-        if !page.events.is_empty() && pieces.blocking_send(piece).is_err() {
+        if !page.events.is_empty() && !file.send(piece) {
             return;
         }
         query.before = page.next;
         if page.next.is_none() {
-            return;
+            break;
         }
     }
+    file.send(Ok(None));
 }
 
 const COLUMNS: [&str; 17] = [
@@ -222,6 +247,20 @@ mod tests {
         let response = ask().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(axum::body::to_bytes(response.into_body(), 1).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn a_file_without_its_end_is_an_error() {
+        let (pieces, file) = channel(WAITING);
+        let writer = File { pieces, patience: Duration::from_millis(1) };
+        // the client reads nothing
+        let send = move || [(); 2].map(|()| writer.send(Ok(Some(Bytes::from("line\n")))));
+        assert_eq!(tokio::task::spawn_blocking(send).await.unwrap(), [true, false]);
+        assert!(axum::body::to_bytes(body(file), 100).await.unwrap_err().to_string().contains("broken off"));
+        let (pieces, file) = channel(2);
+        pieces.send(Ok(Some("line\n".into()))).await.unwrap();
+        pieces.send(Ok(None)).await.unwrap();
+        assert_eq!(axum::body::to_bytes(body(file), 100).await.unwrap(), "line\n");
     }
 
     #[test]
