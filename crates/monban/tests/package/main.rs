@@ -4,6 +4,7 @@
 mod host;
 mod licences;
 mod life;
+mod logins;
 mod moving;
 mod rpm;
 mod shells;

@@ -1,13 +1,13 @@
-//! Logins of real users on whole machines under the shipped units: from sshd, PAM, su and sudo through the journal and the
-//! warden to events and Slack.
-#![expect(clippy::unwrap_used, reason = "a test reports its failure by panicking")]
+//! Logins of real users on machines with the package: from sshd, PAM, su and sudo through the journal and the warden to events
+//! and Slack.
 
-use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use event::{Event, FactValue};
 use testkit::{Machine, Receiver, Release, wait_until};
+
+use crate::host::{Host, Packages};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time from the end of a login to its event, on a machine that does other work. It is some 200 ms on an idle one.
@@ -44,12 +44,9 @@ struct Gate {
 
 impl Gate {
     fn start(release: Release) -> Self {
-        let machine = Machine::boot(release);
-        machine.copy(Path::new(env!("CARGO_BIN_EXE_monban")), "/usr/bin/monban");
-        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
-        for unit in ["monban.service", "monban-warden.service", "monban-warden.socket"] {
-            machine.copy(&packaging.join(unit), &format!("/etc/systemd/system/{unit}"));
-        }
+        let host = Host::boot(release, &Packages::build());
+        host.install(Packages::NEW);
+        let machine = host.machine;
         let slack = machine.in_network(Receiver::start);
         // journald drops the lines of a unit beyond 10,000 in 30 s
         machine.shell(
@@ -59,8 +56,6 @@ impl Gate {
         );
         machine.shell(
             "install -m 640 -g adm /dev/null /var/log/auth.log
-             useradd --system --home-dir /var/lib/monban --shell /usr/sbin/nologin monban
-             install -d -m 750 -o root -g monban /etc/monban
              useradd -m -s /bin/bash -G sudo alice; echo alice:wonder | chpasswd
              useradd -m -s /bin/bash bob; echo bob:builder | chpasswd
              echo 'Defaults !mail_badpass' >/etc/sudoers.d/quiet
@@ -68,8 +63,8 @@ impl Gate {
              ssh-keygen -q -t ed25519 -N '' -C alice@laptop -f /root/key
              install -o alice -m 600 /root/key.pub /home/alice/.ssh/authorized_keys",
         );
-        machine.copy(&packaging.join("warden.toml"), "/etc/monban/warden.toml");
-        machine.write("/etc/monban/monban.toml", CONFIGURATION);
+        let init = machine.shell("cat /etc/monban/monban.toml");
+        machine.write("/etc/monban/monban.toml", init + CONFIGURATION);
         machine.write("/etc/monban/slack.url", slack.url());
         machine.write("/root/askpass", ASKPASS);
         machine.write("/etc/ssh/sshrc", "monban login notify\n");
@@ -82,10 +77,9 @@ impl Gate {
         }
         machine.shell(
             "chmod 700 /root/askpass
-             chgrp monban /etc/monban/monban.toml; chown monban /etc/monban/slack.url; chmod 600 /etc/monban/slack.url
+             chown monban /etc/monban/slack.url; chmod 600 /etc/monban/slack.url
              echo 'session optional pam_exec.so quiet /usr/bin/monban login notify' >>/etc/pam.d/sshd
              systemctl restart ssh
-             systemctl daemon-reload
              systemctl enable --quiet --now monban-warden.socket monban",
         );
         let gate = Self { machine, slack };
