@@ -40,6 +40,7 @@ import {
 import { FilterBar } from "../ui/filter/FilterBar";
 import { FindingCard } from "../ui/finding";
 import { Histogram, Legend } from "../ui/histogram";
+import { startKeys } from "../ui/keys";
 import { SidePanel } from "../ui/panel";
 import { type RangeName, RangePicker } from "../ui/range";
 import { type Column, Grid } from "../ui/table";
@@ -333,6 +334,7 @@ function Long({ count }: { count: number }) {
 
 startTheme();
 startRouter();
+startKeys();
 session.value = { user: "ada", role: "owner", csrf: "", second_factor: true, passkeys: 0 } as NonNullable<typeof session.value>;
 setProperties(["outcome", "client"].map((name) => ({ name, type: name === "client" ? "network" : "text", gates: [], help: name, words: [], seen: true })));
 void startLanguage().then(() => {

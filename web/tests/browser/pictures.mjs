@@ -45,7 +45,7 @@ const tries = [
 const session = (user, address, since, terminal) => ({ user, service: "sshd", address, since, method: "publickey", key: "SHA256:sLB8sPuU", terminal });
 const api = await startApi({
   "GET /api/session": SESSION,
-  "GET /healthz": HEALTH,
+  "GET /healthz": { status: 200, body: HEALTH },
   "GET /api/logins": {
     reading: true,
     sessions: [session("alice", "203.0.113.7", "2026-11-30T11:52:10Z", "pts/1"), session("backup", "2001:db8:77::19", "2026-11-29T21:15:02Z", null)],
