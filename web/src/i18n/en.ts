@@ -64,7 +64,7 @@ export default {
     "7d": "7 days",
     "30d": "30 days",
     "90d": "90 days",
-    all: "Any time",
+    all: "All",
     custom: "Custom…",
     from: "From",
     to: "To",
