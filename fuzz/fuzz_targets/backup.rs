@@ -3,7 +3,7 @@
 //! second archive has the manifest of the input and members that fit it.
 #![no_main]
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use backup::age::Header;
 use backup::{BackupError, BackupReader, Entry, Kind, Manifest};
