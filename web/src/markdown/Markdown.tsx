@@ -94,6 +94,7 @@ function Shown({ blocks, link }: { blocks: readonly Block[]; link: Link }) {
               </div>
             );
           default:
+            if (inlineOf(block.text).length === 0) return null;
             return (
               <p key={at}>
                 <Words text={block.text} link={link} />

@@ -82,9 +82,9 @@ function parsed(lines: readonly string[]): Block[] {
 
 export type Inline = { kind: "plain" | "code" | "strong" | "em"; text: string } | { kind: "link"; text: string; to: string };
 
-const INLINE = /`([^`]+)`|\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|<(https?:[^>]+)>/g;
+const INLINE = /`([^`]+)`|!\[[^\]]*\]\([^)\s]+\)|\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|<(https?:[^>]+)>/g;
 
-/** Parses the text of a paragraph, a heading or a cell. */
+/** Parses the text of a paragraph, a heading or a cell. Pictures are left out: they are not in the binary. */
 export function inlineOf(text: string): Inline[] {
   const found: Inline[] = [];
   let end = 0;

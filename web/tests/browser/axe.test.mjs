@@ -78,6 +78,8 @@ for (const colorScheme of ["light", "dark"]) {
           assert.ok(wider <= 0, `${path} is ${wider} pixels too wide`);
         }
         for (const [path, name, shown] of OPENED) {
+          // cards have no columns
+          if (name === "Columns" && width === 360) continue;
           await open(path);
           await page.getByRole("button", { name, exact: true }).first().click();
           await page.locator(shown).first().waitFor();

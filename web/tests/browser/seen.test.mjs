@@ -53,7 +53,7 @@ test("1: the role list asks before it makes an owner, and arrow keys alone chang
       await roles.selectOption("analyst");
       await page.getByText("They can tune rules and test channels, but not manage users.").waitFor();
       await page.locator("dialog .danger").click();
-      await page.getByText("bob is now analyst.").waitFor();
+      await page.getByText("bob is now an analyst.").waitFor();
       assert.deepEqual(sent, [{ role: "analyst" }]);
       // the changed row has the focus
       await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Role: bob");

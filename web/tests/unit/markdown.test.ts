@@ -32,6 +32,7 @@ test("words", () => {
     { kind: "link", text: "https://x.test/", to: "https://x.test/" },
     { kind: "plain", text: "." },
   ]);
+  assert.deepEqual(inlineOf("![a picture](x.png)"), []);
   assert.equal(anchorOf("`monban check`: what, and why?"), "monban-check-what-and-why");
 });
 

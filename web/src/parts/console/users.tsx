@@ -134,12 +134,12 @@ export default function UsersPage({ title }: PageProps) {
       )}
       {changing && (
         <Confirm
-          title={t("users.roleTitle", { user: changing.user.user, role: t(`role.${changing.role}`) })}
+          title={t("users.roleTitle", { user: changing.user.user, role: t(`shell.forbidden.mine.${changing.role}`) })}
           action={t("users.roleChange")}
           onClose={() => setChanging(undefined)}
           onConfirm={async () => {
             await send("PATCH", `/api/users/${encodeURIComponent(changing.user.user)}`, { role: changing.role });
-            toast(t("users.roleChanged", { user: changing.user.user, role: t(`role.${changing.role}`) }));
+            toast(t("users.roleChanged", { user: changing.user.user, role: t(`shell.forbidden.mine.${changing.role}`) }));
             reload();
           }}
         >
