@@ -5,11 +5,13 @@ import { startLanguage } from "./i18n";
 import { startRouter } from "./router";
 import { loadSession } from "./session";
 import { startTheme } from "./theme";
+import { startFocus } from "./ui/focus";
 import { startKeys } from "./ui/keys";
 
 startTheme();
 startRouter();
 startKeys();
+startFocus();
 startLanguage().then(
   () => {
     render(<App />, document.body);

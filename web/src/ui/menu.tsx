@@ -6,14 +6,11 @@ import { Button } from "./controls";
 export function Menu({
   label,
   pressed,
-  start = false,
   children,
 }: {
   label: ComponentChildren;
   /** Whether what it offers is in use. */
   pressed?: boolean;
-  /** Whether the panel begins at the left edge of the button. */
-  start?: boolean;
   children: (close: () => void) => ComponentChildren;
 }) {
   const [open, setOpen] = useState(false);
@@ -32,7 +29,7 @@ export function Menu({
   };
   return (
     <div
-      class={start ? "menu start" : "menu"}
+      class="menu"
       ref={menu}
       onKeyDown={(event) => {
         if (event.key === "Escape" && open && !document.querySelector("dialog[open]")) {

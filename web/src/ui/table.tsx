@@ -86,14 +86,6 @@ function Heads<R>({ columns, sort, onSort }: Pick<TableProps<R>, "columns" | "so
 export function Table<R>({ caption, columns, rows, rowKey, selected, sort, onSort }: TableProps<R>) {
   const at = rows.findIndex((row) => rowKey(row) === selected);
   const body = useRef<HTMLTableSectionElement>(null);
-  /** The key of the row with the focus. */
-  const focused = useRef<string | undefined>(undefined);
-  // a row that is removed takes its focus along
-  useEffect(() => {
-    if (focused.current === undefined || rows.some((row) => String(rowKey(row)) === focused.current)) return;
-    focused.current = undefined;
-    if (document.activeElement === document.body) document.querySelector<HTMLElement>("h1")?.focus();
-  }, [rows]);
   useEffect(() => {
     if (at >= 0) body.current?.children[at]?.scrollIntoView({ block: "nearest" });
   }, [at]);
@@ -101,13 +93,7 @@ export function Table<R>({ caption, columns, rows, rowKey, selected, sort, onSor
     <table class="table" role="table">
       <caption class="hidden">{caption}</caption>
       <Heads columns={columns} {...(sort ? { sort } : {})} {...(onSort ? { onSort } : {})} />
-      <tbody
-        ref={body}
-        role="rowgroup"
-        onFocusIn={({ target }) => {
-          focused.current = target instanceof Element ? target.closest<HTMLElement>("tr")?.dataset.key : undefined;
-        }}
-      >
+      <tbody ref={body} role="rowgroup">
         {rows.map((row, index) => (
           <tr key={rowKey(row)} role="row" data-key={rowKey(row)} {...(index === at ? { class: "selected", "aria-current": "true" as const } : {})}>
             {columns.map((column) => (

@@ -64,7 +64,10 @@ test("1: the role list asks before it makes an owner, and arrow keys alone chang
 
 test("1: ending a session and removing a saved query, a token, a row ask first; the focus stays in the page", async () => {
   let users = lively()["GET /api/users"];
+  let exclusions = lively()["GET /api/exclusions"];
   const routes = {
+    "GET /api/exclusions": () => exclusions,
+    "DELETE /api/exclusions/10000": { version: "v2" },
     "GET /api/users": () => users,
     "DELETE /api/users/bob": () => ((users = { users: users.users.filter(({ user }) => user !== "bob") }), { status: 204 }),
   };
@@ -75,13 +78,20 @@ test("1: ending a session and removing a saved query, a token, a row ask first; 
       await page.locator("dialog .danger").click();
       await page.locator("td", { hasText: "bob" }).waitFor({ state: "detached" });
       await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+      // a card in a list of another page
+      await page.goto(`${api.address}/tuning`);
+      await page.getByRole("button", { name: "Remove" }).click();
+      exclusions = { ...exclusions, exclusions: [] };
+      await page.locator("dialog .danger").click();
+      await page.locator(".exclusion").waitFor({ state: "detached" });
+      await page.waitForFunction(() => document.activeElement?.tagName === "H1");
       await page.goto(`${api.address}/account`);
       await page.getByRole("button", { name: "End: 203.0.113.9" }).click();
       await page.getByText("That browser must sign in again.").waitFor();
       await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Remove: backup" }).click();
       await page.getByText("Programs that use it are refused at once.").waitFor();
-      assert.equal(api.asked.filter(({ key }) => key.startsWith("DELETE")).length, 1);
+      assert.equal(api.asked.filter(({ key }) => key.startsWith("DELETE")).length, 2);
     },
     { routes },
   );

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../../api/client";
 import { number } from "../../i18n";
 import { navigate, place, setQuery } from "../../router";
-import { Badge, Button, Choice, Empty, Loading, Page, Problem, Time, Untrusted, useKeys, visible } from "../../ui";
+import { Badge, Button, Choice, Empty, Fact, Facts, Loading, Page, Problem, Time, Untrusted, useKeys, visible } from "../../ui";
 import type { PageProps } from "../part";
 import { kindTitle } from "./kinds";
 import { has, t } from "./texts";
@@ -145,50 +145,36 @@ function Line({
       </button>
       {open && (
         <div class="incident-more">
-          <dl class="facts">
-            <div>
-              <dt>{t("incidents.from")}</dt>
-              <dd>
-                <Time time={incident.first} />
-              </dd>
-            </div>
-            <div>
-              <dt>{t("incidents.to")}</dt>
-              <dd>
-                <Time time={incident.last} />
-              </dd>
-            </div>
-            <div>
-              <dt>{t("incidents.stopped")}</dt>
-              <dd>
-                {number(incident.stopped)} / {number(incident.events)}
-              </dd>
-            </div>
-            <div>
-              <dt>{t("incidents.highest")}</dt>
-              <dd>{number(incident.highest_score)}</dd>
-            </div>
-            <div class="wide">
-              <dt>{t("incidents.categories")}</dt>
-              <dd class="rule-counts">
+          <Facts>
+            <Fact name={t("incidents.from")}>
+              <Time time={incident.first} />
+            </Fact>
+            <Fact name={t("incidents.to")}>
+              <Time time={incident.last} />
+            </Fact>
+            <Fact name={t("incidents.stopped")}>
+              {number(incident.stopped)} / {number(incident.events)}
+            </Fact>
+            <Fact name={t("incidents.highest")}>{number(incident.highest_score)}</Fact>
+            <Fact name={t("incidents.categories")} wide>
+              <span class="rule-counts">
                 {incident.categories.map(({ category, count }) => (
                   <a key={category} href={`/events?${withOnly(incident.filter, "category", category)}`}>
                     {categoryText(category)} × {number(count)}
                   </a>
                 ))}
-              </dd>
-            </div>
-            <div class="wide">
-              <dt>{t("incidents.rules")}</dt>
-              <dd class="rule-counts">
+              </span>
+            </Fact>
+            <Fact name={t("incidents.rules")} wide>
+              <span class="rule-counts">
                 {incident.rules.map(({ id, count }) => (
                   <a key={id} href={`/events?${withOnly(incident.filter, "rule", String(id))}`}>
                     <code>{id}</code> × {number(count)}
                   </a>
                 ))}
-              </dd>
-            </div>
-          </dl>
+              </span>
+            </Fact>
+          </Facts>
           <p>
             <a href={`/events?${incident.filter}`}>{t("incidents.list", { n: incident.events })}</a>
           </p>
