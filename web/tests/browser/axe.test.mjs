@@ -57,43 +57,49 @@ test("axe-core is asked: it finds what is wrong", async () => {
   await page.close();
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [360, 1280, 2560]) {
-    test(`no finding on any page: ${colorScheme}, ${width} pixels`, async () => {
-      const api = await startApi(routes(EVENTS));
-      const context = await browser.newContext({ locale: "en-GB", viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
-      context.setDefaultTimeout(10_000);
-      const page = await context.newPage();
-      const open = async (path) => {
-        await page.goto(api.address + path);
-        await page.locator("h1").first().waitFor();
-        await page.waitForFunction(() => document.querySelector(".loading") === null);
-      };
-      try {
-        await page.clock.setFixedTime(NOW);
-        for (const path of PATHS) {
-          await open(path);
-          assert.deepEqual(await axe(page), [], path);
-          const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          assert.ok(wider <= 0, `${path} is ${wider} pixels too wide`);
-        }
-        for (const [path, name, shown] of OPENED) {
-          // cards have no columns
-          if (name === "Columns" && width === 360) continue;
-          await open(path);
-          await page.getByRole("button", { name, exact: true }).first().click();
-          await page.locator(shown).first().waitFor();
-          assert.deepEqual(await axe(page), [], `${path}: ${name}`);
-        }
-        api.routes["GET /api/session"] = { status: 401, body: { error: "sign in", code: "session.none" } };
-        for (const path of ["/signin", "/setup#wrong"]) {
-          await open(path);
-          assert.deepEqual(await axe(page), [], path);
-        }
-      } finally {
-        await context.close();
-        await api.stop();
+/** A theme changes colours alone, which one rule is about. */
+async function inBothThemes(page, about) {
+  assert.deepEqual(await axe(page), [], about);
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.deepEqual(await axe(page, ["color-contrast"]), [], `${about}, dark`);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+for (const width of [360, 1280, 2560]) {
+  test(`no finding on any page in both themes: ${width} pixels`, async () => {
+    const api = await startApi(routes(EVENTS));
+    const context = await browser.newContext({ locale: "en-GB", viewport: { width, height: 900 }, colorScheme: "light", reducedMotion: "reduce" });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    const open = async (path) => {
+      await page.goto(api.address + path);
+      await page.locator("h1").first().waitFor();
+      await page.waitForFunction(() => document.querySelector(".loading") === null);
+    };
+    try {
+      await page.clock.setFixedTime(NOW);
+      for (const path of PATHS) {
+        await open(path);
+        await inBothThemes(page, path);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wider <= 0, `${path} is ${wider} pixels too wide`);
       }
-    });
-  }
+      for (const [path, name, shown] of OPENED) {
+        // cards have no columns
+        if (name === "Columns" && width === 360) continue;
+        await open(path);
+        await page.getByRole("button", { name, exact: true }).first().click();
+        await page.locator(shown).first().waitFor();
+        await inBothThemes(page, `${path}: ${name}`);
+      }
+      api.routes["GET /api/session"] = { status: 401, body: { error: "sign in", code: "session.none" } };
+      for (const path of ["/signin", "/setup#wrong"]) {
+        await open(path);
+        await inBothThemes(page, path);
+      }
+    } finally {
+      await context.close();
+      await api.stop();
+    }
+  });
 }
