@@ -230,6 +230,40 @@ test("11: new events are announced by themselves, and shown on request", async (
   });
 });
 
+test("11: a page that nobody sees holds no connection, and shows afterwards what came meanwhile", async () => {
+  const see = (page, hidden) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+  const tails = async (api, count) => {
+    for (let tries = 0; api.tails() !== count && tries < 100; tries++) await new Promise((done) => setTimeout(done, 50));
+    assert.equal(api.tails(), count);
+  };
+  await on("/events?outcome=blocked", async (page, api, events) => {
+    await tails(api, 1);
+    await see(page, true);
+    await tails(api, 0);
+    const fresh = Array.from({ length: 3 }, (_, at) => event({ id: `01N${String(at).padStart(23, "0")}`, time: new Date(NOW.getTime() + at).toISOString() }));
+    api.routes["GET /api/events"] = { status: 200, body: { events: [...fresh].reverse().concat(events.filter(({ id }) => id <= events[0].id).slice(0, 90)), next: null, searched_to: null } };
+    await see(page, false);
+    await tails(api, 1);
+    await page.getByText("3 new events").waitFor();
+    await page.getByRole("button", { name: "Show new events" }).click();
+    assert.equal(await page.locator(".event-row").first().getAttribute("data-id"), fresh[2].id);
+    // more than is fetched: the list begins anew
+    await see(page, true);
+    await tails(api, 0);
+    const many = Array.from({ length: 100 }, (_, at) => event({ id: `01P${String(99 - at).padStart(23, "0")}`, time: new Date(NOW.getTime() + 1000 - at).toISOString() }));
+    api.routes["GET /api/events"] = { status: 200, body: { events: many, next: null, searched_to: null } };
+    await see(page, false);
+    await page.getByText("100+ new events").waitFor();
+    await page.getByRole("button", { name: "Show new events" }).click();
+    await row(page, many[0].id).waitFor();
+    assert.equal(await row(page, fresh[2].id).count(), 0);
+  });
+});
+
 test("12: the question before an undo shows what the undo changes", async () => {
   await on("/history", async (page) => {
     await page.getByRole("button", { name: "Undo" }).click();

@@ -54,11 +54,16 @@ export default function Events({ title }: PageProps) {
   const filter = useMemo(() => toParams(query.conditions.filter(({ property }) => !isTime(property))).toString(), [query.conditions]);
   const course = useCourse(filter, range, turn);
   const known = useMemo(() => withTops(knownValues(list.events), course.data?.top), [list.events, course.data]);
-  const tail = useTail(query.api, range.open);
+  const tail = useTail(query.api, range.open, () => list.events[0]?.id);
   const listed = useMemo(() => new Set(list.events.map(({ id }) => id)), [list.events]);
   const fresh = tail.shown.value.filter(({ id }) => !listed.has(id));
-  const showFresh = (): void => list.add(tail.take());
   const refresh = (): void => setTurn(turn + 1);
+  const showFresh = (): void => {
+    const gap = tail.gap.value;
+    const events = tail.take();
+    if (gap) refresh();
+    else list.add(events);
+  };
   useKeys({
     m: { label: t("events.more"), run: () => list.next && !list.loading && list.more() },
     n: { label: t("events.showNew"), run: () => fresh.length > 0 && showFresh() },
@@ -129,7 +134,7 @@ export default function Events({ title }: PageProps) {
         notice={
           fresh.length > 0 && (
             <Stale onRefresh={showFresh} label={t("events.showNew")}>
-              {t("events.new", { n: fresh.length, more: fresh.length >= MOST ? "+" : "" })}
+              {t("events.new", { n: fresh.length, more: tail.gap.value || fresh.length >= MOST ? "+" : "" })}
             </Stale>
           )
         }

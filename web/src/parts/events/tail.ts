@@ -9,21 +9,34 @@ export const MOST = 500;
 
 export type Connection = "connecting" | "connected" | "reconnecting" | "refused";
 
-/** Returns the stream of matching events, the newest first, while `on`. */
-export function useTail(api: string, on = true) {
+/** Events that are fetched after a rest. */
+const CAUGHT_UP = 100;
+
+/**
+ * Returns the stream of matching events, the newest first, while `on`. With `newest`, the newest event that the page has, the stream
+ * rests while nobody can see the page, and what came meanwhile is fetched: a browser has six connections to a server for all its tabs.
+ */
+export function useTail(api: string, on = true, newest?: () => string | undefined) {
   const state = useRef<ReturnType<typeof makeState>>(undefined);
   state.current ??= makeState();
   const tail = state.current;
   const [turn, setTurn] = useState(0);
   const retry = (): void => setTurn((before) => before + 1);
   useRetry(tail.refusal.value, retry);
+  const visible = useVisible();
+  const active = on && (visible || newest === undefined);
+  const rested = useRef(false);
+  const latest = useRef(newest);
+  latest.current = newest;
   useEffect(() => {
     tail.shown.value = [];
     tail.held.value = [];
     tail.missed.value = 0;
+    tail.gap.value = false;
+    rested.current = false;
   }, [api]);
   useEffect(() => {
-    if (!on) return;
+    if (!active) return;
     tail.connection.value = "connecting";
     const path = `/api/live${api ? `?${api}` : ""}`;
     const source = new EventSource(path);
@@ -39,9 +52,20 @@ export function useTail(api: string, on = true) {
       arrived = [];
       list.value = [...fresh.reverse(), ...list.value].slice(0, MOST);
     };
+    const catchUp = async (): Promise<void> => {
+      rested.current = false;
+      const known = [latest.current?.() ?? "", tail.shown.value[0]?.id ?? ""].sort()[1]!;
+      const page = await get<{ events: Event[] }>(`/api/events?${api ? `${api}&` : ""}limit=${CAUGHT_UP}`).catch(() => undefined);
+      if (over || !page) return;
+      const fresh = page.events.filter(({ id }) => id > known);
+      tail.gap.value ||= fresh.length === CAUGHT_UP;
+      arrived.push(...fresh.reverse());
+      drawing ||= window.setTimeout(draw, 50);
+    };
     source.addEventListener("open", () => {
       tail.connection.value = "connected";
       tail.refusal.value = undefined;
+      if (rested.current) void catchUp();
     });
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) {
@@ -66,10 +90,11 @@ export function useTail(api: string, on = true) {
     });
     return () => {
       over = true;
+      rested.current = latest.current !== undefined;
       source.close();
       clearTimeout(drawing);
     };
-  }, [api, turn, on]);
+  }, [api, turn, active]);
   const pause = (): void =>
     batch(() => {
       if (tail.paused.value) {
@@ -82,9 +107,21 @@ export function useTail(api: string, on = true) {
   const take = (): Event[] => {
     const taken = tail.shown.value;
     tail.shown.value = [];
+    tail.gap.value = false;
     return taken;
   };
   return { ...tail, pause, retry, take };
+}
+
+/** Returns whether the page can be seen. */
+function useVisible(): boolean {
+  const [visible, setVisible] = useState(!document.hidden);
+  useEffect(() => {
+    const look = (): void => setVisible(!document.hidden);
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
+  return visible;
 }
 
 function makeState() {
@@ -92,6 +129,8 @@ function makeState() {
     shown: signal<Event[]>([]),
     held: signal<Event[]>([]),
     missed: signal(0),
+    /** Whether more came during a rest than was fetched. */
+    gap: signal(false),
     paused: signal(false),
     connection: signal<Connection>("connecting"),
     /** Why the stream was refused. */
