@@ -38,7 +38,7 @@ pub struct Manifest {
     pub events: bool,
     /// Files, folders and links, in the order of the archive; a folder stands before its content.
     pub entries: Vec<Entry>,
-    /// What the configuration names but the backup does not contain.
+    /// Files and variables that the configuration names but the backup does not contain.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
     /// The environment variables that the configuration names. Their values are not in the backup.

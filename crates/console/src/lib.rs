@@ -128,7 +128,7 @@ pub const ACTIONS: &[&[AuditAction]] = &[
     tuning_api::learning::ACTIONS,
 ];
 
-/// What the handlers of requests share. A clone is the same console, and costs as much as one counter.
+/// State that the handlers of requests share. A clone is the same console, and costs as much as one counter.
 #[derive(Clone)]
 pub struct Console(Arc<Sources>);
 

@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Beginning {
-    /// What the value begins with; of a rule, also a text in its message.
+    /// Beginning of the value; of a rule, also a text in its message.
     prefix: String,
 }
 

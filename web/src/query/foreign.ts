@@ -1,4 +1,4 @@
-// What visitors type who know other programs: `site:shop`, `status>400`, `-status:403`, `NOT`, `OR`, an address, an event's ID.
+// Query syntax of other programs: `site:shop`, `status>400`, `-status:403`, `NOT`, `OR`, an address, an event's ID.
 import { propertyOf } from "./properties";
 
 /** An error in a typed query; also the name of its text. */

@@ -30,7 +30,7 @@ pub fn is_staged(name: &str) -> bool {
     name.starts_with(STAGED)
 }
 
-/// What exists at the destination of an entry.
+/// The file or folder at the destination of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {

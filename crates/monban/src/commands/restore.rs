@@ -55,7 +55,7 @@ struct Report<'a> {
     /// The new paths of files that made way, or, with --dry-run, the paths of those that would.
     aside: Vec<PathBuf>,
     written: bool,
-    /// What remains to be done by hand.
+    /// Steps that remain to be done by hand.
     todo: Vec<String>,
 }
 
@@ -167,7 +167,7 @@ fn survey(
     Ok((manifest, survey))
 }
 
-/// Returns the state of an entry. An error of the backup's own stream is told as such.
+/// Returns the state of an entry. Reports an error of the backup's own stream as such.
 fn state(
     destination: &Destination,
     path: &Path,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use backup::Purpose;
 
-/// What a part's section names outside itself: `monban backup` takes the files along, and lists the rest.
+/// Files and variables that a part's section names: `monban backup` copies the files, and lists the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
     /// Files, each with its purpose.

@@ -1,4 +1,4 @@
-// What is shown of one event: the verdict, the evidence by the parts that know it, what happened around it, and its JSON.
+// The content of one event: the verdict, the evidence by the parts that know it, the events around it, and its JSON.
 import { useMemo, useState } from "preact/hooks";
 import { actorName, type Event, evidenceNames } from "../../api/event";
 import { toParams } from "../../query/query";
