@@ -24,6 +24,8 @@ const TOP: usize = 10;
 const SUMS: usize = 16;
 /// Clients whose countries are counted.
 const CLIENTS: usize = 1000;
+/// The largest offset of a zone, in minutes.
+const MOST_OFFSET: i64 = 24 * 60 - 1;
 /// Microseconds per day.
 const DAY: i64 = 86_400_000_000;
 
@@ -59,6 +61,8 @@ pub(crate) struct Bucket {
     pub blocked: u64,
     /// Events with the outcome `detected`.
     pub detected: u64,
+    /// Events with the outcome `blocked` or `detected` whose answer had a status below 400.
+    pub attacks_answered_below_400: u64,
 }
 
 /// Totals of the span.
@@ -137,7 +141,7 @@ pub(crate) struct CountryCount {
 
 /// Counts by hour or by day, and what is most frequent
 ///
-/// The span is widened to whole minutes, hours or days (UTC). Filters of gates and subjects alone are answered at once by hour and by day. With other
+/// The span is widened to whole minutes, hours or days (of UTC, or of the zone of `offset`). Filters of gates and subjects alone are answered at once by hour and by day. With other
 /// filters, and by minute, the newest events are counted for about 0.1 s; if there are more, `complete` is false. Requests are not
 /// counted by minute.
 #[utoipa::path(
@@ -147,7 +151,8 @@ pub(crate) struct CountryCount {
     tag = "events",
     params(
         Filter,
-        ("step" = Option<String>, Query, description = "`minute`, `hour` or `day`; where not given: by day beyond four days, else by hour")
+        ("step" = Option<String>, Query, description = "`minute`, `hour` or `day`; where not given: by day beyond four days, else by hour"),
+        ("offset" = Option<i16>, Query, description = "Minutes that the zone of days is east of UTC, rounded down to hours; 0 where not given")
     ),
     responses((status = 200, body = Overview), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
@@ -174,10 +179,15 @@ async fn overview(
     .await
 }
 
-/// Parses `since`, `until` and `step`; the other parameters are the filter.
+/// Parses `since`, `until`, `step` and `offset`; the other parameters are the filter.
 fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String> {
-    let (steps, filter): (Parameters, Parameters) =
+    let (steps, others): (Parameters, Parameters) =
         parameters.into_iter().partition(|(name, _)| name == "step");
+    let (offsets, filter): (Parameters, Parameters) =
+        others.into_iter().partition(|(name, _)| name == "offset");
+    let minutes = offsets.last().map_or(Ok(0), |(_, minutes)| minutes.parse::<i64>());
+    let offset = minutes.ok().filter(|minutes| (-MOST_OFFSET..=MOST_OFFSET).contains(minutes));
+    let offset = offset.ok_or("offset: not a number of minutes from -1439 to 1439")?.div_euclid(60);
     let mut filter = query(properties, filter)?.filter;
     let (mut since, mut until) = (None, None);
     filter.conditions.retain(|condition| {
@@ -197,7 +207,7 @@ fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Resu
         Some("minute") => Step::Minute,
         Some(_) => return Err("step: none of `minute`, `hour`, `day`".to_owned()),
     };
-    let query = OverviewQuery { filter, since, until, step, top: TOP + SUMS };
+    let query = OverviewQuery { filter, since, until, step, offset, top: TOP + SUMS };
     let most = store::limits::MAX_BUCKETS;
     if query.buckets() > most.unsigned_abs() {
         return Err(format!("step: more than {most} of them lie between `since` and `until`"));
@@ -207,8 +217,9 @@ fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Resu
 
 fn answer(counts: store::Overview, countries: Option<Vec<CountryCount>>) -> Overview {
     let bucket = |bucket: store::overview::Bucket| {
-        let store::overview::Bucket { time, requests, events, blocked, detected } = bucket;
-        Bucket { time, requests, events, blocked, detected }
+        let store::overview::Bucket { time, requests, events, blocked, detected, attacks_answered_below_400 } =
+            bucket;
+        Bucket { time, requests, events, blocked, detected, attacks_answered_below_400 }
     };
     let rule = |rule: store::overview::RuleCount| {
         let store::overview::RuleCount { id, message, count } = rule;
@@ -275,6 +286,12 @@ mod tests {
                 &[("since", "!2026-11-24T00:00:00Z"), ("step", "day")],
                 Ok("2026-11-23T12:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 1"),
             ),
+            (
+                &[("until", "2026-11-24T12:00:00Z"), ("step", "day"), ("offset", "-210")],
+                Ok("2026-11-23T12:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 0 -4"),
+            ),
+            (&[("offset", "1440")], Err("offset: not a number of minutes from -1439 to 1439")),
+            (&[("offset", "x")], Err("offset: not a number of minutes")),
             (&[("step", "week")], Err("step: none of `minute`, `hour`, `day`")),
             (
                 &[("since", "2020-11-24T00:00:00Z"), ("step", "hour")],
@@ -285,8 +302,9 @@ mod tests {
             let parameters: Parameters =
                 parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let found = read(&Properties::default(), parameters.clone(), now).map(|query| {
-                let OverviewQuery { filter, since, until, step, .. } = query;
-                format!("{since} {until} {step:?} {}", filter.conditions.len())
+                let OverviewQuery { filter, since, until, step, offset, .. } = query;
+                let offset = if offset == 0 { String::new() } else { format!(" {offset}") };
+                format!("{since} {until} {step:?} {}{offset}", filter.conditions.len())
             });
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{parameters:?}"),

@@ -19,7 +19,7 @@ pub enum Step {
     Minute,
     /// Clock hours.
     Hour,
-    /// UTC days.
+    /// Days of the zone of [`OverviewQuery::offset`].
     Day,
 }
 
@@ -45,6 +45,8 @@ pub struct OverviewQuery {
     pub until: Timestamp,
     /// The width of the buckets. There are at most [`MAX_BUCKETS`]; of a longer span only the last are counted.
     pub step: Step,
+    /// Hours that the zone of the days is east of UTC; no effect on other steps.
+    pub offset: i64,
     /// Number of rules, clients, paths and sites to list; at most [`MAX_TOP`], and larger values are reduced to it.
     pub top: usize,
 }
@@ -56,18 +58,25 @@ impl OverviewQuery {
         (end - first).max(0).unsigned_abs()
     }
 
-    /// Returns the requested buckets, as multiples of the step since 1970; the second value is exclusive.
+    /// Returns the requested buckets, as multiples of the step since 1970 in the zone of `offset`; the second value is
+    /// exclusive.
     fn asked(&self) -> (i64, i64) {
-        let width = self.step.width();
-        let end = (self.until.as_micros() + width - 1).div_euclid(width);
-        (self.since.as_micros().div_euclid(width), end)
+        let (width, east) = (self.step.width(), self.east());
+        let end = (self.until.as_micros() + east + width - 1).div_euclid(width);
+        ((self.since.as_micros() + east).div_euclid(width), end)
+    }
+
+    /// Returns the microseconds that the zone of the buckets is east of UTC.
+    fn east(&self) -> i64 {
+        if self.step == Step::Day { self.offset * HOUR } else { 0 }
     }
 
     /// Returns the counted span, in microseconds since 1970; the second value is exclusive.
     pub(crate) fn span(&self) -> (i64, i64) {
         let (first, end) = self.asked();
         let first = first.max(end - MAX_BUCKETS);
-        (first.min(end) * self.step.width(), end * self.step.width())
+        let start = |number: i64| number * self.step.width() - self.east();
+        (start(first.min(end)), start(end))
     }
 
     /// Returns the span in hours since 1970, for a step of whole hours.
@@ -126,6 +135,8 @@ pub struct Bucket {
     pub blocked: u64,
     /// Number of events with the action `detected`.
     pub detected: u64,
+    /// Number of events with the action `blocked` or `detected` whose response had a status below 400.
+    pub attacks_answered_below_400: u64,
 }
 
 /// The sums of all buckets.
@@ -234,7 +245,6 @@ pub struct Tally {
     width: i64,
     top: usize,
     series: Vec<Bucket>,
-    answered_attacks: u64,
     rules: HashMap<u64, (u64, String)>,
     clients: HashMap<IpAddr, u64>,
     paths: HashMap<String, u64>,
@@ -254,6 +264,7 @@ impl Tally {
             events: 0,
             blocked: 0,
             detected: 0,
+            attacks_answered_below_400: 0,
         };
         let times =
             std::iter::successors(Some(first), |time| Some(time + width)).take_while(|time| *time < end);
@@ -262,7 +273,6 @@ impl Tally {
             width,
             top: query.top(),
             series: times.map(bucket).collect(),
-            answered_attacks: 0,
             rules: HashMap::new(),
             clients: HashMap::new(),
             paths: HashMap::new(),
@@ -282,7 +292,7 @@ impl Tally {
         if !self.add_events(event.time, event.outcome.as_str(), 1) {
             return;
         }
-        self.answered_attacks += u64::from(is_answered_attack(event));
+        self.add_answered_attacks(event.time, u64::from(is_answered_attack(event)));
         for id in rules_of(event) {
             self.rules.entry(id).or_default().0 += 1;
         }
@@ -321,8 +331,10 @@ impl Tally {
         true
     }
 
-    pub(crate) fn add_answered_attacks(&mut self, count: u64) {
-        self.answered_attacks += count;
+    pub(crate) fn add_answered_attacks(&mut self, time: Timestamp, count: u64) {
+        if let Some(bucket) = self.bucket(time) {
+            bucket.attacks_answered_below_400 += count;
+        }
     }
 
     pub(crate) fn add_site(&mut self, site: &str, count: u64) {
@@ -345,7 +357,7 @@ impl Tally {
             events: sum(|bucket| bucket.events),
             blocked: sum(|bucket| bucket.blocked),
             detected: sum(|bucket| bucket.detected),
-            attacks_answered_below_400: self.answered_attacks,
+            attacks_answered_below_400: sum(|bucket| bucket.attacks_answered_below_400),
         };
         let mut messages: HashMap<u64, String> = HashMap::new();
         let counts = self.rules.into_iter().map(|(id, (count, message))| {
@@ -381,6 +393,7 @@ mod tests {
             since: Timestamp::from_micros(since),
             until: Timestamp::from_micros(until),
             step,
+            offset: 0,
             top: 2,
         }
     }
@@ -399,6 +412,26 @@ mod tests {
         ] {
             let query = query(since, until, step);
             assert_eq!((query.hours(), query.buckets()), (hours, buckets), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn days_begin_at_midnight_of_their_zone() {
+        // times before 1970 do not exist
+        let day = 100 * 24;
+        for (since, until, step, offset, hours) in [
+            (0, 1, Step::Day, 9, (-9, 15)),
+            (15, 16, Step::Day, 9, (15, 39)),
+            (14, 15, Step::Day, 9, (-9, 15)),
+            (4, 6, Step::Day, -5, (-19, 29)),
+            (5, 29, Step::Day, -5, (5, 29)),
+            (0, 1, Step::Day, -12, (-12, 12)),
+            (0, 1, Step::Hour, 9, (0, 1)),
+        ] {
+            let query = OverviewQuery { offset, ..query((day + since) * HOUR, (day + until) * HOUR, step) };
+            assert_eq!(query.hours(), (day + hours.0, day + hours.1), "{query:?}");
+            let starts = Tally::new(&query).finish().series.first().map(|bucket| bucket.time.as_micros());
+            assert_eq!(starts, Some((day + hours.0) * HOUR), "{query:?}");
         }
     }
 

@@ -37,7 +37,14 @@ export type AuditPage = Schemas["Entries"];
 
 /** `GET /api/overview` */
 export interface Overview {
-  series: { time: string; requests?: number | null; events: number; blocked: number; detected: number }[];
+  series: {
+    time: string;
+    requests?: number | null;
+    events: number;
+    blocked: number;
+    detected: number;
+    attacks_answered_below_400: number;
+  }[];
   totals: {
     requests?: number | null;
     events: number;

@@ -191,6 +191,7 @@ function Blocks() {
   const [sort, setSort] = useState<Sort>({ name: "score", down: true });
   const hours = Array.from({ length: 24 }, (_, at) => BEGIN / 1000 - (24 - at) * 3600);
   const layers = [
+    { label: say(TEXTS.reached), fill: "bad" as const, values: hours.map((_, at) => (at % 6 === 2 ? 3 : 0)) },
     { label: say(TEXTS.blocked), fill: "neutral" as const, values: hours.map((_, at) => 8 + ((at * 7) % 13) + (at === 17 ? 30 : 0)) },
     { label: say(TEXTS.detected), fill: "warn" as const, values: hours.map((_, at) => (at * 5) % 6) },
   ];

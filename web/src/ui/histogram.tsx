@@ -27,15 +27,14 @@ function linesOf(most: number): number[] {
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, at) => at * step);
 }
 
-function shortDay(time: Date, utc: boolean): string {
-  return time.toLocaleDateString(locale(), { day: "numeric", month: "short", ...(utc ? { timeZone: "UTC" } : {}) });
+function shortDay(time: Date): string {
+  return time.toLocaleDateString(locale(), { day: "numeric", month: "short" });
 }
 
 /** Returns the text below a bar: the day at midnight, else the time. */
 function label(seconds: number, step: number): string {
   const time = new Date(seconds * 1000);
-  if (step >= DAY) return shortDay(time, true);
-  return time.getHours() === 0 && time.getMinutes() === 0 ? shortDay(time, false) : clock(time).slice(0, 5);
+  return step >= DAY || (time.getHours() === 0 && time.getMinutes() === 0) ? shortDay(time) : clock(time).slice(0, 5);
 }
 
 export function Histogram({
@@ -50,7 +49,7 @@ export function Histogram({
   label: string;
   /** Starts of the steps, in seconds since 1970. */
   times: readonly number[];
-  /** Seconds of a step. */
+  /** Seconds of a step; days may be an hour longer or shorter. */
   step: number;
   layers: readonly Layer[];
   /** Pixels. */
@@ -86,7 +85,8 @@ export function Histogram({
   };
   const select = (from: number, to: number): void => {
     const [first, final] = [times[Math.min(from, to)], times[Math.max(from, to)]];
-    if (first !== undefined && final !== undefined) onSpan(new Date(first * 1000), new Date((final + step) * 1000));
+    if (first === undefined || final === undefined) return;
+    onSpan(new Date(first * 1000), new Date((times[Math.max(from, to) + 1] ?? final + step) * 1000));
   };
   const keyed = (event: KeyboardEvent): void => {
     const to = { ArrowLeft: (at ?? last + 1) - 1, ArrowRight: (at ?? -1) + 1, Home: 0, End: last }[event.key];
@@ -172,7 +172,7 @@ export function Histogram({
         ) : (
           <>
             <time dateTime={new Date(time * 1000).toISOString()}>
-              {step >= DAY ? `${shortDay(new Date(time * 1000), true)} (UTC)` : dateTime(time * 1000).replace(/:\d\d$/, "")}
+              {step >= DAY ? shortDay(new Date(time * 1000)) : dateTime(time * 1000).replace(/:\d\d$/, "")}
             </time>
             {layers.map((layer) => (
               <span key={layer.label}>

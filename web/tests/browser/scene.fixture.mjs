@@ -117,17 +117,18 @@ function counts(url) {
   const { searchParams } = url;
   const step = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[searchParams.get("step")];
   const until = Date.parse(searchParams.get("until"));
+  const east = Number(searchParams.get("offset") ?? 0) * 60_000;
   const series = [];
-  for (let time = Math.floor(Date.parse(searchParams.get("since")) / step) * step; time < until; time += step) {
+  for (let time = Math.floor((Date.parse(searchParams.get("since")) + east) / step) * step - east; time < until; time += step) {
     // a wave with a burst, without randomness
     const wave = 6 + Math.round(5 * Math.sin(time / step / 3)) + (Math.floor(time / step) % 19 === 4 ? 38 : 0);
-    const detected = Math.floor(wave / 5);
-    series.push({ time: new Date(time).toISOString(), requests: wave * 40, events: wave + 2, blocked: wave - detected, detected });
+    const detected = Math.floor(wave / 3);
+    series.push({ time: new Date(time).toISOString(), requests: wave * 40, events: wave + 2, blocked: wave - detected, detected, attacks_answered_below_400: Math.ceil(detected / 3) });
   }
   const sum = (name) => series.reduce((all, one) => all + one[name], 0);
   return {
     series,
-    totals: { requests: sum("requests"), events: sum("events"), blocked: sum("blocked"), detected: sum("detected"), attacks_answered_below_400: Math.ceil(sum("detected") / 3) },
+    totals: { requests: sum("requests"), events: sum("events"), blocked: sum("blocked"), detected: sum("detected"), attacks_answered_below_400: sum("attacks_answered_below_400") },
     top: {
       rules: ATTACKS.map(([id, message], at) => ({ id, message, count: 130 - 21 * at })),
       clients: CLIENTS.map((name, at) => ({ name, count: 97 - 14 * at })),

@@ -287,6 +287,43 @@ test("14: a zoom leads back to the range from which it came", async () => {
   });
 });
 
+test("attacks that the site answered are a red bar of their own; days are those of the visitor's zone", async () => {
+  const fills = (page) =>
+    page.$$eval(".histogram rect[class^=fill-]", (all) => Object.fromEntries(all.map((one) => [one.getAttribute("class"), getComputedStyle(one).fill])));
+  const asked = (api) => new URLSearchParams(api.asked.findLast(({ key }) => key === "GET /api/overview").query);
+  const reading = async (page, key) => {
+    await page.locator(".histogram-frame").focus();
+    await page.keyboard.press(key);
+    return (await page.locator(".histogram-reading").innerText()).replace(/\s+/g, " ");
+  };
+  for (const path of ["/?range=7d", "/events?since=7d"]) {
+    await on(path, async (page, api) => {
+      assert.deepEqual(await page.locator(".legend li").allInnerTexts().then((all) => all.slice(0, 3)), ["not blocked", "blocked", "detected"]);
+      await page.locator(".histogram .fill-bad").first().waitFor({ state: "attached" });
+      const colours = await fills(page);
+      assert.match(colours["fill-bad"], /^rgb\((1[6-9]|2\d)\d, \d{1,2}, \d{1,2}\)$/);
+      assert.ok(colours["fill-neutral"] && colours["fill-warn"] && new Set(Object.values(colours)).size >= 3, JSON.stringify(colours));
+      const query = asked(api);
+      assert.deepEqual([query.get("step"), query.get("offset")], ["day", "540"]);
+      assert.match(await reading(page, "End"), /^30 Nov /);
+      await page.keyboard.press("Enter");
+      await page.waitForURL("**since=*until=*");
+      const { searchParams } = new URL(page.url());
+      assert.deepEqual([searchParams.get("since"), searchParams.get("until")], ["2026-11-29T15:00:00.000Z", "2026-11-30T15:00:00.000Z"]);
+    });
+  }
+  // clocks go back on 25 October in Berlin: that day has 25 hours
+  await on("/?since=2026-10-20T10:00:00Z&until=2026-10-28T10:00:00Z", async (page, api) => {
+    const { query } = api.asked.find(({ key }) => key === "GET /api/overview");
+    const [step, since, until] = ["step", "since", "until"].map((name) => new URLSearchParams(query).get(name));
+    assert.deepEqual([step, since, until], ["hour", "2026-10-19T22:00:00.000Z", "2026-10-28T23:00:00.000Z"]);
+    assert.match(await reading(page, "Home"), /^20 Oct /);
+    for (let day = 21; day <= 25; day++) assert.match(await reading(page, "ArrowRight"), new RegExp(`^${day} Oct `));
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**since=2026-10-24T22*until=2026-10-25T23*");
+  }, { timezoneId: "Europe/Berlin" });
+});
+
 test("15: chips, query and rows say local time, and the zone stands there once", async () => {
   const since = "2026-11-29T16:00:00Z";
   await on(`/live?since=${since}`, async (page, api) => {

@@ -140,11 +140,13 @@ fn queries() -> Vec<OverviewQuery> {
     let mut queries = Vec::new();
     for filter in filters {
         for (since, until) in spans {
-            for step in [Step::Minute, Step::Hour, Step::Day] {
+            for (step, offset) in
+                [(Step::Minute, 0), (Step::Hour, 5), (Step::Day, 0), (Step::Day, 9), (Step::Day, -11)]
+            {
                 let time = |hour: i64| Timestamp::from_micros(EPOCH + hour * HOUR);
                 let (since, until) = (time(since), time(until));
                 for top in [3, 100] {
-                    queries.push(OverviewQuery { filter: filter.clone(), since, until, step, top });
+                    queries.push(OverviewQuery { filter: filter.clone(), since, until, step, offset, top });
                 }
             }
         }
@@ -244,6 +246,7 @@ pub(super) fn agrees_with_what_is_left(store: &dyn EventStore, left: &[Event], s
         since: Timestamp::from_micros(since),
         until: Timestamp::from_micros(until),
         step: Step::Day,
+        offset: -3,
         top: 3,
     };
     assert_eq!(store.overview(&query).unwrap(), plainly(left, &query));
@@ -267,6 +270,7 @@ pub(super) fn sums_traffic(store: &dyn EventStore) {
         since: Timestamp::from_micros(EPOCH),
         until: Timestamp::from_micros(EPOCH + 2 * HOUR),
         step: Step::Hour,
+        offset: 0,
         top: 1,
     };
     let requests = |filter| {

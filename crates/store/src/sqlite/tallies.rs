@@ -357,7 +357,8 @@ fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Res
     let conditions = &query.filter.conditions[..];
     let mut counters = Counters::new(connection, conditions);
     let (first, end) = query.hours();
-    let (by_day, hours) = if query.step == Step::Day { (BY_DAY, 24) } else { (0, 1) };
+    let days = query.step == Step::Day && first.rem_euclid(24) == 0;
+    let (by_day, hours) = if days { (BY_DAY, 24) } else { (0, 1) };
     let time = |hour: i64| Timestamp::from_micros(hour * HOUR);
     let periods = (first / hours, end / hours);
     let mut tally = Tally::new(query);
@@ -369,7 +370,7 @@ fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Res
         Ok(())
     })?;
     counters.each(Counter::Answered as i64 + by_day, periods, &mut |row| {
-        tally.add_answered_attacks(row.count);
+        tally.add_answered_attacks(time(row.period * hours), row.count);
         Ok(())
     })?;
     let mut traffic =

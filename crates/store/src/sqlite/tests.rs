@@ -468,6 +468,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
                 since: time(-5000),
                 until: time(5000),
                 step: crate::Step::Hour,
+                offset: 0,
                 top: 9,
             };
             let overview = store.overview(&query).unwrap();
@@ -525,6 +526,7 @@ fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
         since: Timestamp::from_micros(samples::EPOCH),
         until: Timestamp::from_micros(samples::EPOCH + 1),
         step: crate::Step::Hour,
+        offset: 0,
         top: 1,
     };
     let overview = store.overview(&query).unwrap();

@@ -1,11 +1,11 @@
 // The course of the events of a list over time: it follows the filter, and a drag chooses the range.
 import { useMemo } from "preact/hooks";
 import { type Overview } from "../../api";
-import { type Loaded, useLoad } from "../../api/client";
+import { type Loaded } from "../../api/client";
 import { dateTime } from "../../i18n";
 import { Loading, Stale } from "../../ui";
 import { Histogram, Legend } from "../../ui/histogram";
-import { lastOf, layersOf, LENGTHS, type Ranged, type Span, type Step, STEPS, stepOf } from "./span";
+import { lastOf, layersOf, LENGTHS, type Ranged, restOf, type Span, type Step, STEPS, stepOf, useCounts } from "./span";
 import { t } from "./texts";
 
 export interface Course extends Loaded<Overview> {
@@ -20,7 +20,7 @@ const FEW_DAYS = 4;
 export function useCourse(filter: string, range: Ranged, turn: number): Course {
   const whole = useMemo(() => lastOf(LENGTHS["90d"]), [turn, filter]);
   const asked = useMemo(() => range.span ?? whole, [range.span?.since.getTime(), range.span?.until.getTime(), whole]);
-  const first = useLoad<Overview>(pathOf(filter, asked));
+  const first = useCounts(filter, asked);
   // few days are shown by the hour
   const begin = range.span || !first.data ? undefined : first.data.series.find(({ events }) => events > 0)?.time;
   const near = useMemo((): Span | undefined => {
@@ -29,7 +29,7 @@ export function useCourse(filter: string, range: Ranged, turn: number): Course {
     const days = (asked.until.getTime() - since.getTime()) / LENGTHS["24h"];
     return days <= FEW_DAYS ? { since: new Date(Math.min(since.getTime(), asked.until.getTime() - LENGTHS["24h"])), until: asked.until } : undefined;
   }, [begin, asked]);
-  const second = useLoad<Overview>(near ? pathOf(filter, near) : null);
+  const second = useCounts(filter, near);
   if (near && second.data) return { ...second, span: near, step: stepOf(near) };
   if (begin === undefined || !first.data) return { ...first, span: asked, step: stepOf(asked) };
   // without the days before the first event
@@ -37,18 +37,14 @@ export function useCourse(filter: string, range: Ranged, turn: number): Course {
   return { ...first, data: { ...first.data, series }, span: { since: new Date(begin), until: asked.until }, step: stepOf(asked) };
 }
 
-function pathOf(filter: string, span: Span): string {
-  const query = new URLSearchParams(filter);
-  query.set("since", span.since.toISOString());
-  query.set("until", span.until.toISOString());
-  query.set("step", stepOf(span));
-  return `/api/overview?${query}`;
-}
-
 export function CourseView({ course, onSpan }: { course: Course; onSpan: (span: Span) => void }) {
   const { data, error, step, reload } = course;
   const times = useMemo(() => (data?.series ?? []).map(({ time }) => Date.parse(time) / 1000), [data]);
-  const layers = useMemo(() => layersOf(data?.series ?? []), [data, t("overview.others")]);
+  const layers = useMemo(() => {
+    const series = data?.series ?? [];
+    const rest = restOf(series, "events");
+    return rest.values.some(Boolean) ? [...layersOf(series), rest] : layersOf(series);
+  }, [data, t("overview.others")]);
   if (!data) return error ? <Stale onRefresh={reload}>{t("events.noCourse")}</Stale> : <Loading lines={4} />;
   return (
     <div class="course">

@@ -1,7 +1,6 @@
 // The overview: totals with their change, their course over time, and top lists.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Overview } from "../../api";
-import { useLoad } from "../../api/client";
 import { dateTime, number } from "../../i18n";
 import { place, setQuery } from "../../router";
 import type { PageProps } from "../part";
@@ -9,7 +8,7 @@ import { Button, Loading, Page, Panel, Problem, Stat, Toggle, Untrusted, useKeys
 import { Histogram, type Layer, Legend } from "../../ui/histogram";
 import { RangePicker } from "../../ui/range";
 import { kindTitle } from "./kinds";
-import { lastOf, LENGTHS, type Span, type Step, STEPS, stepOf } from "./span";
+import { lastOf, layersOf, LENGTHS, restOf, type Span, type Step, STEPS, stepOf, useCounts } from "./span";
 import { t } from "./texts";
 
 const RANGES = ["24h", "7d", "30d", "90d"] as const;
@@ -49,15 +48,6 @@ function eventsLink(filter: URLSearchParams, span: { since: Date; until: Date },
   return `/events?${query}`;
 }
 
-/** Returns the path of the counts of a range. */
-function pathOf(filter: URLSearchParams, { since, until }: Span, step: Step): string {
-  const asked = new URLSearchParams(filter);
-  asked.set("since", since.toISOString());
-  asked.set("until", until.toISOString());
-  asked.set("step", step);
-  return `/api/overview?${asked}`;
-}
-
 export default function OverviewPage({ title }: PageProps) {
   const { query } = place.value;
   const [turn, setTurn] = useState(0);
@@ -71,11 +61,11 @@ export default function OverviewPage({ title }: PageProps) {
   }, [range, givenSince, givenUntil, turn]);
   const step = stepOf(span);
   const filter = filterOf(query);
-  const { data, error, reload } = useLoad<Overview>(pathOf(filter, span, step));
+  const { data, error, reload } = useCounts(filter.toString(), span);
   const length = span.until.getTime() - span.since.getTime();
   const before = { since: new Date(span.since.getTime() - length), until: span.since };
   // after the first numbers are there
-  const previous = useLoad<Overview>(data ? pathOf(filter, before, "day") : null);
+  const previous = useCounts(filter.toString(), data && before);
 
   useEffect(() => {
     const timer = setInterval(() => {
@@ -156,20 +146,8 @@ function Content({
   const [withRest, setWithRest] = useState(false);
   const times = useMemo(() => data.series.map((one) => Date.parse(one.time) / 1000), [data]);
   const layers = useMemo<Layer[]>(() => {
-    const shown: Layer[] = [
-      { label: t("outcome.blocked"), fill: "neutral", values: data.series.map((one) => one.blocked) },
-      { label: t("outcome.detected"), fill: "warn", values: data.series.map((one) => one.detected) },
-    ];
-    if (withRest) {
-      shown.push({
-        label: t("overview.rest"),
-        fill: "rest",
-        values: data.series.map((one) =>
-          one.requests == null ? null : Math.max(0, one.requests - one.blocked - one.detected),
-        ),
-      });
-    }
-    return shown;
+    const shown = layersOf(data.series);
+    return withRest ? [...shown, restOf(data.series, "requests")] : shown;
   }, [data, withRest, t("overview.rest")]);
   const link = (more: Conditions) => eventsLink(filter, span, more);
   const partial = data.counted_to == null ? null : dateTime(data.counted_to);
@@ -249,7 +227,7 @@ function Content({
         }
       >
         <Histogram
-          label={t("overview.chart", { n: totals.blocked, m: totals.detected })}
+          label={t("overview.chart", { n: totals.blocked, m: totals.detected, reached: totals.attacks_answered_below_400 })}
           times={times}
           step={STEPS[step]}
           layers={layers}
