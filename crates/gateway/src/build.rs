@@ -24,7 +24,7 @@ use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 /// Returns all faults of a configuration and of the files that it names. Binds no port and creates no file.
 pub fn check(config: &GatewayConfig) -> Vec<Fault> {
     let mut faults = Vec::new();
-    listener::settings(config, &mut faults);
+    listener::settings(config, &Arc::default(), &mut faults);
     runtime(config, None, None, &Arc::new(Metrics::new(monotonic_clock())), &mut faults);
     if let Some(log) = &config.access_log
         && let Err(error) = access_log::check(log)

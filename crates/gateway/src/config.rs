@@ -3,7 +3,7 @@
 //! Every field has a default for one person with one small server, except a listener's address, a site's upstream and a
 //! certificate's two files. serde rejects unknown keys.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 use crate::limits::Limits;
+
+mod listener;
+
+pub use listener::{CertificateConfig, ListenerConfig, TlsSource};
 
 /// The whole configuration of the gateway.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -57,41 +61,6 @@ pub struct RedactionConfig {
     pub headers: Vec<String>,
 }
 
-/// One listening socket.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerConfig {
-    /// Address and port, for example `0.0.0.0:443` or `[::]:80`.
-    pub address: SocketAddr,
-    /// Certificates. A listener with certificates speaks only TLS.
-    #[serde(default, deserialize_with = "one_or_many")]
-    pub tls: Vec<CertificateConfig>,
-    /// Expects a PROXY protocol header (version 1 or 2) from trusted proxies. Other clients need none.
-    #[serde(default)]
-    pub proxy_protocol: bool,
-    /// HTTP/2: offered by ALPN on a TLS listener, by prior knowledge (RFC 9113 §3.3) on a plain one.
-    #[serde(default = "yes")]
-    pub http2: bool,
-}
-
-impl ListenerConfig {
-    /// Returns a plain listener with every default.
-    pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: Vec::new(), proxy_protocol: false, http2: true }
-    }
-}
-
-/// A certificate and its key, both PEM.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CertificateConfig {
-    /// The chain, leaf first. It serves the names in the leaf. The first certificate of a listener also serves clients
-    /// that send no name or an unknown one.
-    pub certificate: PathBuf,
-    /// PKCS#8, PKCS#1 or SEC1 private key.
-    pub key: PathBuf,
-}
-
 /// A site: the requests that it accepts, their upstreams and their rules.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +78,9 @@ pub struct SiteConfig {
     /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`. Several upstreams share the load in turn.
     #[serde(deserialize_with = "one_or_many")]
     pub upstream: Vec<String>,
+    /// The origin of the certificate for its hosts; none means a file of a listener.
+    #[serde(default)]
+    pub tls: Option<SiteTls>,
     /// The effect of rules on this site.
     #[serde(default)]
     pub waf: WafMode,
@@ -148,6 +120,11 @@ impl SiteConfig {
         }
     }
 
+    /// Whether monban obtains a certificate for its hosts.
+    pub fn is_managed(&self) -> bool {
+        self.tls == Some(SiteTls::Auto)
+    }
+
     /// Returns a site for any host with one upstream and every default.
     pub fn to(upstream: &str) -> Self {
         Self {
@@ -155,6 +132,7 @@ impl SiteConfig {
             hosts: Vec::new(),
             path: root_path(),
             upstream: vec![upstream.to_owned()],
+            tls: None,
             waf: WafMode::default(),
             preset: None,
             upstream_http2: UpstreamHttp2::default(),
@@ -165,6 +143,14 @@ impl SiteConfig {
             timeouts: UpstreamTimeouts::default(),
         }
     }
+}
+
+/// The origin of a site's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SiteTls {
+    /// monban obtains a certificate for its hosts and renews it.
+    Auto,
 }
 
 /// The effect of rules on a site. A rule's `ctl:ruleEngine` may still change it for one request.
@@ -442,10 +428,6 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
 
 fn some_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     one_or_many(deserializer).map(Some)
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn root_path() -> String {

@@ -58,6 +58,8 @@ struct Exchange<'a> {
     /// The other possible sites for host and path, if the rules of another site apply.
     ambiguity: Option<String>,
     request: Incoming,
+    /// The response to an HTTP-01 challenge.
+    challenge: Option<Bytes>,
     inspection: Option<Inspection>,
     record: Record,
     /// The client whose share is charged for everything held for this request.
@@ -94,7 +96,9 @@ impl<'a> Exchange<'a> {
             false => gate.shares.client(client.ip()),
         };
         let id = gate.services.ids.next(request.time);
+        let challenge = challenge(gate, &request);
         let inspection = match &request.framing {
+            _ if challenge.is_some() => None,
             Err(error) if !rules_may_see(error.fault) => None,
             _ => Inspection::begin(gate, runtime, rules, client, peer.local, id, request.time),
         };
@@ -104,6 +108,7 @@ impl<'a> Exchange<'a> {
             peer,
             trusted: client_address::is_trusted(&runtime.trusted, peer.address.ip()),
             site: Arc::clone(site),
+            challenge,
             inspection,
             record: Record::new(id, client, ambiguity.clone()),
             counted: Charge::new(&holder, Resource::Requests),
@@ -122,6 +127,9 @@ impl<'a> Exchange<'a> {
             // the rules have not inspected its head
             self.inspection = None;
             return self.refuse_spent("requests", writer).await;
+        }
+        if let Some(authorization) = self.challenge.take() {
+            return self.answer_challenge(authorization, writer).await;
         }
         if let Some(inspection) = &mut self.inspection
             && let Decision::Intervene(intervention) =
@@ -352,6 +360,15 @@ impl<'a> Exchange<'a> {
         self.record.reason = Some(reason.to_owned());
         Ending::Abort
     }
+}
+
+/// Returns the response to an HTTP-01 challenge. Other programs behind the gate may answer unknown tokens.
+fn challenge(gate: &Gate, request: &Incoming) -> Option<Bytes> {
+    let empty = request.framing.as_ref().is_ok_and(|framing| framing.body.is_empty());
+    if !empty || request.head.method() != b"GET" {
+        return None;
+    }
+    gate.services.managed.http_answer(request.head.target())
 }
 
 /// Returns the strictest rules of the sites that a request may mean, and the reason if they differ from its site's rules.

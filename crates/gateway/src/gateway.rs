@@ -21,6 +21,7 @@ use crate::listener::{self, Listener, ListenerSettings};
 use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::share::Shares;
+use crate::tls::Managed;
 use crate::upstream::Upstream;
 
 /// An error that prevents a configuration from being used.
@@ -75,9 +76,10 @@ impl Parts {
         before: Option<&Runtime>,
         listeners: &Mutex<HashMap<SocketAddr, Listener>>,
         metrics: &Arc<Metrics>,
+        managed: &Arc<Managed>,
     ) -> Result<Self, Error> {
         let mut faults = Vec::new();
-        let settings = listener::settings(config, &mut faults);
+        let settings = listener::settings(config, managed, &mut faults);
         let mut runtime = build::runtime(config, rules, before, metrics, &mut faults);
         if let Some(log) = config.access_log.as_ref().filter(|_| faults.is_empty()) {
             match AccessLog::open(log, metrics.access_lines_dropped.clone()) {
@@ -127,7 +129,8 @@ impl Gateway {
         let metrics =
             Arc::new(Metrics::new(Arc::clone(&services.clock)).with_holdings(&shares, &services.collections));
         let listeners = Mutex::default();
-        let Parts { runtime, settings, bound } = Parts::prepare(config, rules, None, &listeners, &metrics)?;
+        let Parts { runtime, settings, bound } =
+            Parts::prepare(config, rules, None, &listeners, &metrics, &services.managed)?;
         runtime.upstreams.values().for_each(Upstream::watch);
         let gate = Arc::new(Gate {
             runtime: ArcSwap::from_pointee(runtime),
@@ -158,7 +161,8 @@ impl Gateway {
     ) -> Result<Prepared, Error> {
         let turn = Arc::clone(&self.reloading).lock_owned().await;
         let (before, metrics) = (self.gate.runtime.load_full(), &self.gate.metrics);
-        match Parts::prepare(config, rules, Some(&before), &self.listeners, metrics) {
+        let managed = &self.gate.services.managed;
+        match Parts::prepare(config, rules, Some(&before), &self.listeners, metrics, managed) {
             Ok(parts) => Ok(Prepared { parts, turn }),
             Err(error) => {
                 metrics.reload("refused");

@@ -24,6 +24,16 @@ pub const TEMPLATE_BYTES: usize = 256 * 1024;
 /// Bytes of a certificate, key or CA file. Beyond it the configuration has a fault.
 pub const PEM_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Challenges of one kind that the gate answers at the same time. Beyond it the next one is refused.
+pub const CHALLENGES: usize = 1024;
+
+/// Bytes of an HTTP-01 token. RFC 8555 §8.3 requires at least 22. Beyond it the challenge is refused.
+pub const TOKEN_BYTES: usize = 256;
+
+/// Bytes of an HTTP-01 key authorization: the token, a dot and a thumbprint of 43 bytes (RFC 8555 §8.1). Beyond it the challenge is
+/// refused.
+pub const KEY_AUTHORIZATION_BYTES: usize = TOKEN_BYTES + 1 + 43;
+
 /// Forwarding hops that are searched for the client, from the right.
 pub const FORWARDED_HOPS: usize = 32;
 

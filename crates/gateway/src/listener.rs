@@ -13,7 +13,6 @@ use socket2::{Domain, Protocol as SocketProtocol, SockRef, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::client_address::is_trusted;
 use crate::config::GatewayConfig;
@@ -24,7 +23,7 @@ use crate::proxy_protocol;
 use crate::server::h1::Protocol;
 use crate::server::{Drain, h1, h2};
 use crate::stream::{Rewound, Stream};
-use crate::tls;
+use crate::tls::{self, Accepted, Managed, TlsListener};
 
 /// Connections that the kernel completes before the gate accepts them.
 const BACKLOG: i32 = 4096;
@@ -34,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Settings that may change while a listener is open.
 pub(crate) struct ListenerSettings {
-    tls: Option<TlsAcceptor>,
+    tls: Option<TlsListener>,
     proxy_protocol: bool,
     http2: bool,
 }
@@ -42,15 +41,17 @@ pub(crate) struct ListenerSettings {
 /// Reads the listeners of a configuration and their certificates, and adds every fault to `faults`.
 pub(crate) fn settings(
     config: &GatewayConfig,
+    managed: &Arc<Managed>,
     faults: &mut Vec<Fault>,
 ) -> HashMap<SocketAddr, ListenerSettings> {
+    faults.extend(tls::managed_faults(config));
     let mut all = HashMap::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let address = listener.address;
-        let tls = match &listener.tls[..] {
-            [] => None,
-            certificates => match tls::listener_config(certificates, listener.http2) {
-                Ok(config) => Some(TlsAcceptor::from(Arc::new(config))),
+        let tls = match listener.tls.is_empty() {
+            true => None,
+            false => match TlsListener::new(listener, managed) {
+                Ok(tls) => Some(tls),
                 Err(own) => {
                     faults.extend(own.into_iter().map(|fault| fault.below(("listen", index))));
                     None
@@ -268,8 +269,14 @@ async fn serve(
     }
     let stream = match &settings.tls {
         None => Stream::Tcp(stream),
-        Some(acceptor) => match tokio::time::timeout(timeout, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Stream::Tls(Box::new(TlsStream::Server(stream))),
+        // boxed, because otherwise every connection would be as large as a handshake
+        Some(tls) => match tokio::time::timeout(timeout, Box::pin(tls.accept(stream, peer.local.ip()))).await
+        {
+            Ok(Ok(Accepted::Http(stream))) => Stream::Tls(stream),
+            Ok(Ok(Accepted::Challenge)) => return tracing::info!(%from, "answered a TLS-ALPN-01 challenge"),
+            Ok(Ok(Accepted::UnrecognizedName)) => {
+                return gate.metrics.connection_refused("unrecognized-name");
+            }
             Ok(Err(error)) => {
                 gate.metrics.connection_refused("tls");
                 return tracing::debug!(%from, %error, "tls handshake failed");

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use event::{Event, EventSink, IdSource};
 
+use crate::tls::Managed;
+
 /// A sink for events, ModSecurity's audit log and a sample of clean requests. It runs on the request's task; if the rules or the
 /// gate decided the response, before the response is sent.
 pub trait RequestSink: EventSink {
@@ -39,10 +41,12 @@ pub struct Services {
     pub clock: waf::Clock,
     /// Folder for bodies held on disk, in unnamed files. It should not be in memory, as /tmp may be.
     pub spill_dir: PathBuf,
+    /// Certificates and challenge responses of another part of the program.
+    pub managed: Arc<Managed>,
 }
 
 impl Services {
-    /// Returns services with empty collections, the system's monotonic clock and its folder for temporary files.
+    /// Returns services with empty collections, no managed certificates, the system's monotonic clock and its folder for temporary files.
     pub fn new(ids: Arc<IdSource>, sink: Arc<dyn RequestSink>) -> Self {
         Self {
             ids,
@@ -50,6 +54,7 @@ impl Services {
             collections: Arc::default(),
             clock: monotonic_clock(),
             spill_dir: std::env::temp_dir(),
+            managed: Arc::default(),
         }
     }
 }

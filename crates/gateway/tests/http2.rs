@@ -198,7 +198,7 @@ fn alpn_offers_both_protocols() {
     let authority = Authority::new();
     let upstream = Upstream::echo();
     let mut config = config(&upstream.url());
-    config.listeners[0].tls = vec![authority.issue("a", &["a.test"])];
+    config.listeners[0].tls = vec![authority.issue("a", &["a.test"]).into()];
     let gate = Gate::start(&config);
     gate.runtime.block_on(async {
         let tls = tokio_rustls::TlsConnector::from(authority.client_config(&[b"h2", b"http/1.1"]));

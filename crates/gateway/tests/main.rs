@@ -10,6 +10,7 @@ mod faults;
 mod frames;
 mod http2;
 mod limits;
+mod managed;
 mod memory;
 mod proxying;
 mod refusals;

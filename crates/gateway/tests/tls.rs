@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::config::{CertificateConfig, GatewayConfig, UpstreamHttp2, UpstreamTls};
+use gateway::config::{CertificateConfig, GatewayConfig, TlsSource, UpstreamHttp2, UpstreamTls};
 use gateway::tls::CertificateFaults;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -86,7 +86,7 @@ fn leaf(path: &Path) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(path).unwrap()
 }
 
-fn get(stream: &mut StreamOwned<ClientConnection, TcpStream>) -> String {
+pub fn get(stream: &mut StreamOwned<ClientConnection, TcpStream>) -> String {
     stream.write_all(b"GET /tls HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -95,7 +95,7 @@ fn get(stream: &mut StreamOwned<ClientConnection, TcpStream>) -> String {
 
 fn tls_config(upstream: &Upstream, certificates: Vec<CertificateConfig>) -> GatewayConfig {
     let mut config = config(&upstream.url());
-    config.listeners[0].tls = certificates;
+    config.listeners[0].tls = certificates.into_iter().map(TlsSource::from).collect();
     config
 }
 
@@ -341,7 +341,7 @@ fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
         std::fs::write(&files.certificate, certificate).unwrap();
         std::fs::write(&files.key, key).unwrap();
         let mut config = config("http://127.0.0.1:1");
-        config.listeners[0].tls = vec![files];
+        config.listeners[0].tls = vec![files.into()];
         let faults = gateway::check(&config);
         assert_eq!(faults.len(), 1, "{word}: {faults:?}");
         let (key, what) = (faults[0].key.to_string(), &faults[0].what);
@@ -383,7 +383,7 @@ fn b14_dates_order_and_names_are_told_with_what_to_do() {
         (make("any", -10..100), "*", None),
     ] {
         let mut config = config("http://127.0.0.1:1");
-        config.listeners[0].tls = vec![files];
+        config.listeners[0].tls = vec![files.into()];
         config.sites[0].hosts = vec![host.to_owned()];
         let found = gateway::tls::faults(&config, new_year());
         match want {

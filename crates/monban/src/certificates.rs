@@ -1,12 +1,14 @@
-//! Checks of the certificates that listeners serve, for `monban check`, a start and /healthz.
+//! The certificates that listeners serve: checks for `monban check`, a start and /healthz, and those that a part manages.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use event::{Severity, Timestamp};
 use finding::{Declaration, Finding, Text, table};
 use gateway::config::GatewayConfig;
-use gateway::tls::{Certificate, Weight};
+use gateway::tls::{Certificate, Managed, Wanted, Weight};
 use spine::ends::{End, Expiring, Renewal};
+
+use crate::part::Spine;
 
 table! {
     /// The findings of certificates.
@@ -34,6 +36,35 @@ table! {
             ),
         ).examples(&[("subject", Text::same("/etc/monban/www.pem")), ("why", Text::new("it expired on 2030-01-31", "2030-01-31 に期限切れ"))]).foreign(&["certificate has expired", "certificate is not yet valid", "SSL_ERROR_EXPIRED_CERT_ALERT", "NET::ERR_CERT_DATE_INVALID"]);
     }
+}
+
+/// Returns the certificates that one part keeps and listeners of others serve. The first part that asks for them offers them.
+pub fn managed(spine: &Spine) -> Arc<Managed> {
+    spine.find::<Managed>().unwrap_or_else(|| {
+        let managed = Arc::<Managed>::default();
+        spine.offer(Arc::clone(&managed));
+        managed
+    })
+}
+
+/// Returns the names of the sites whose certificates monban obtains, one certificate for each site.
+pub fn wanted(config: &GatewayConfig) -> Vec<Wanted> {
+    let mut all: Vec<Wanted> = Vec::new();
+    for site in config.sites.iter().filter(|site| site.is_managed()) {
+        let mut names: Vec<String> = site.hosts.iter().map(|host| host_name(host)).collect();
+        names.sort();
+        names.dedup();
+        // sites often share their hosts and differ in their paths
+        if !all.iter().any(|known| known.names == names) {
+            all.push(Wanted { names, section: format!("[[site]] {}", site.shown_name()) });
+        }
+    }
+    all
+}
+
+/// Returns a host as a certificate names it: in lower case, an address without brackets.
+pub fn host_name(host: &str) -> String {
+    host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }
 
 /// Certificates that a listener serves.
@@ -64,7 +95,7 @@ impl Expiring for Certificates {
             kind: "certificate",
             subject: certificate.names.first().cloned().unwrap_or_default(),
             at: certificate.not_after,
-            source: certificate.path.display().to_string(),
+            source: certificate.source.to_string(),
             renewal: Renewal::Reported,
         };
         certificates.iter().map(end).collect()
@@ -73,7 +104,7 @@ impl Expiring for Certificates {
 
 /// Reads the certificates of a gateway, each once, because listeners often share one.
 pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
-    let files = config.listeners.iter().flat_map(|listener| &listener.tls);
+    let files = config.listeners.iter().flat_map(|listener| listener.files());
     let mut found: Vec<Certificate> = Vec::new();
     for certificate in files.filter_map(|files| Certificate::load(files).ok()) {
         if !found.contains(&certificate) {
@@ -87,5 +118,5 @@ pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
 pub fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
     let (weight, why) = certificate.date_fault(now)?;
     let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
-    Some(row.finding(certificate.path.display().to_string()).with("why", why))
+    Some(row.finding(certificate.source.to_string()).with("why", why))
 }

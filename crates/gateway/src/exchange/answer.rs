@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use event::Outcome;
 use http1::{BodyFraming, Headers, ResponseHead};
 use waf::{Intervention, InterventionAction};
@@ -72,15 +73,41 @@ impl Exchange<'_> {
         let facts = Facts { status, event_id: &id, host: head.host().unwrap_or_default(), client: &client };
         let accept = head.headers().get("Accept").unwrap_or_default();
         let (answer, page) = self.runtime.block_page.answer(&facts, accept, location);
-        let without_body = head.method() == b"HEAD";
+        self.send_own(answer, page, writer).await
+    }
+
+    /// Sends the response to an HTTP-01 challenge.
+    pub(super) async fn answer_challenge<W: ResponseWriter>(
+        &mut self,
+        authorization: Bytes,
+        writer: &mut W,
+    ) -> Ending {
+        let mut fields = Headers::new();
+        // a number is always a valid value
+        let _ = fields.push("Content-Length", authorization.len().to_string());
+        let _ = fields.push("Content-Type", "application/octet-stream");
+        match ResponseHead::new(200, fields) {
+            Ok(head) => self.send_own(head, authorization, writer).await,
+            Err(_) => Ending::Abort,
+        }
+    }
+
+    /// Sends a response of the gate.
+    async fn send_own<W: ResponseWriter>(
+        &mut self,
+        head: ResponseHead,
+        content: Bytes,
+        writer: &mut W,
+    ) -> Ending {
+        let without_body = self.request.head.method() == b"HEAD";
         let persist = self.body_read && self.request.framing.is_ok();
-        let answer = self.begin_answer(answer);
-        let body = if without_body { BodyFraming::None } else { BodyFraming::Length(page.len() as u64) };
+        let head = self.begin_answer(head);
+        let body = if without_body { BodyFraming::None } else { BodyFraming::Length(content.len() as u64) };
         let sent = async {
-            writer.head(&answer, body, persist)?;
+            writer.head(&head, body, persist)?;
             if !without_body {
-                self.record.sent += page.len() as u64;
-                writer.data(page).await?;
+                self.record.sent += content.len() as u64;
+                writer.data(content).await?;
             }
             writer.end(Headers::new()).await
         };

@@ -1,49 +1,11 @@
 //! Faults of certificates that can be loaded: dates, order, uncovered names.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use event::Timestamp;
 use finding::Fault;
-use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::crypto::provider;
-use super::error::Error;
-use super::pem;
+use super::certificate::{Certificate, Weight, covers};
 use super::server::certificate_key;
-use crate::config::{CertificateConfig, GatewayConfig};
-
-/// Time before a certificate's expiry at which reporting starts.
-pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
-
-/// A certificate that a listener serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// Its file.
-    pub path: PathBuf,
-    /// Start of its validity.
-    pub not_before: Timestamp,
-    /// End of its validity.
-    pub not_after: Timestamp,
-    /// Host names, lower case, with wildcards.
-    pub names: Vec<String>,
-    /// IP addresses.
-    pub addresses: Vec<IpAddr>,
-    /// Number, from 1, of the first certificate in the chain that the next one did not issue.
-    unordered: Option<usize>,
-}
-
-/// The effect of a fault on clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Some clients refuse the certificate now, or all will soon.
-    Warning,
-    /// Every client refuses the certificate.
-    Refused,
-}
+use crate::config::{GatewayConfig, ListenerConfig, SiteConfig};
 
 /// Faults of certificates that can be loaded, by keys of [`GatewayConfig`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,33 +29,18 @@ impl CertificateFaults {
 pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
     let mut faults = CertificateFaults::default();
     for (index, listener) in config.listeners.iter().enumerate() {
-        let mut certificates = Vec::new();
-        for (number, files) in listener.tls.iter().enumerate() {
-            let Ok(certificate) = Certificate::load(files) else { continue };
-            let key = certificate_key(number, listener.tls.len()).key("certificate");
-            let file = certificate.path.display().to_string();
-            let fault =
-                |what: String| Fault::at(key.clone(), format!("{file}: {what}")).below(("listen", index));
-            if let Some((weight, what)) = certificate.date_fault(now) {
-                faults.push(weight, fault(what));
-            }
-            if let Some(what) = certificate.order_fault() {
-                faults.push(Weight::Warning, fault(what));
-            }
-            certificates.push(certificate);
-        }
+        let certificates = of_files(index, listener, now, &mut faults);
         // a certificate that cannot be loaded may cover a name
-        if certificates.is_empty() || certificates.len() < listener.tls.len() {
+        if listener.tls.is_empty() || certificates.len() < listener.files().count() {
             continue;
         }
+        let managed = config.sites.iter().filter(|site| listener.is_managed() && site.is_managed());
+        let managed: Vec<&str> = managed.flat_map(|site| &site.hosts).map(|host| &host[..]).collect();
         for site in &config.sites {
             for host in site.hosts.iter().filter(|host| *host != "*") {
-                if !certificates.iter().any(|certificate| certificate.covers(host)) {
-                    let what = format!(
-                        "no certificate covers `{host}` of site `{}`: clients refuse the connection; add the name to a \
-                         certificate, or add a certificate for it",
-                        site.shown_name()
-                    );
+                if !certificates.iter().any(|certificate| certificate.covers(host)) && !covers(&managed, host)
+                {
+                    let what = uncovered(host, site, listener);
                     faults.push(Weight::Warning, Fault::at("tls", what).below(("listen", index)));
                 }
             }
@@ -102,95 +49,66 @@ pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
     faults
 }
 
-impl Certificate {
-    /// Reads a certificate with its key.
-    ///
-    /// # Errors
-    /// The first error of the certificate or its key.
-    pub fn load(files: &CertificateConfig) -> Result<Self, Error> {
-        let pair = pem::load_pair(files, &provider())?;
-        Self::of(&pair.cert, &files.certificate)
+/// Adds the faults of a listener's files, and returns those certificates that can be loaded.
+fn of_files(
+    index: usize,
+    listener: &ListenerConfig,
+    now: Timestamp,
+    faults: &mut CertificateFaults,
+) -> Vec<Certificate> {
+    let mut certificates = Vec::new();
+    for (number, source) in listener.tls.iter().enumerate() {
+        let Some(Ok(certificate)) = source.files().map(Certificate::load) else { continue };
+        let key = certificate_key(number, listener.tls.len()).key("certificate");
+        let file = certificate.source.to_string();
+        let fault = |what: String| Fault::at(key.clone(), format!("{file}: {what}")).below(("listen", index));
+        if let Some((weight, what)) = certificate.date_fault(now) {
+            faults.push(weight, fault(what));
+        }
+        if let Some(what) = certificate.order_fault() {
+            faults.push(Weight::Warning, fault(what));
+        }
+        certificates.push(certificate);
     }
-
-    fn of(chain: &[CertificateDer<'_>], path: &Path) -> Result<Self, Error> {
-        let wrong = |at: usize| Error::Pem {
-            path: path.to_owned(),
-            what: format!("certificate {} of the file is damaged; copy the file again", at + 1),
-        };
-        let mut parsed = Vec::new();
-        for (at, certificate) in chain.iter().enumerate() {
-            parsed.push(X509Certificate::from_der(certificate).map_err(|_| wrong(at))?.1);
-        }
-        let leaf = parsed.first().ok_or_else(|| wrong(0))?;
-        let (mut names, mut addresses) = (Vec::new(), Vec::new());
-        for name in
-            leaf.subject_alternative_name().ok().flatten().iter().flat_map(|all| &all.value.general_names)
-        {
-            match name {
-                GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
-                GeneralName::IPAddress(bytes) => addresses.extend(address(bytes)),
-                _ => {}
-            }
-        }
-        let unordered =
-            parsed.windows(2).position(|two| two[0].issuer().as_raw() != two[1].subject().as_raw());
-        let time = |seconds: i64| Timestamp::from_micros(seconds.saturating_mul(1_000_000));
-        Ok(Self {
-            path: path.to_owned(),
-            not_before: time(leaf.validity().not_before.timestamp()),
-            not_after: time(leaf.validity().not_after.timestamp()),
-            names,
-            addresses,
-            unordered: unordered.map(|at| at + 1),
-        })
-    }
-
-    /// Returns the fault of its dates at `now`.
-    pub fn date_fault(&self, now: Timestamp) -> Option<(Weight, String)> {
-        let day = |time: Timestamp| time.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string();
-        let days = |micros: i64| micros / 86_400_000_000;
-        let left = self.not_after.as_micros() - now.as_micros();
-        if now < self.not_before {
-            let what =
-                format!("valid only from {} on; check the clock of this machine", day(self.not_before));
-            return Some((Weight::Refused, what));
-        }
-        if left < 0 {
-            let what = format!("expired on {}, {} days ago; renew it", day(self.not_after), days(-left));
-            return Some((Weight::Refused, what));
-        }
-        if left <= i64::try_from(NOTICE.as_micros()).unwrap_or(i64::MAX) {
-            let what = format!("expires on {}, in {} days; renew it", day(self.not_after), days(left));
-            return Some((Weight::Warning, what));
-        }
-        None
-    }
-
-    fn order_fault(&self) -> Option<String> {
-        let at = self.unordered?;
-        Some(format!(
-            "certificate {} does not vouch for certificate {at}, which stands before it: some clients refuse the chain; put each \
-             certificate before its issuer's",
-            at + 1
-        ))
-    }
-
-    /// Whether clients accept it for this host; `*.` stands for all names below.
-    fn covers(&self, host: &str) -> bool {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            return self.addresses.contains(&address);
-        }
-        let host = host.to_ascii_lowercase();
-        let above = host.split_once('.').map(|(_, above)| format!("*.{above}"));
-        self.names.iter().any(|name| *name == host || Some(name) == above.as_ref())
-    }
+    certificates
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => None,
+fn uncovered(host: &str, site: &SiteConfig, listener: &ListenerConfig) -> String {
+    let cure = match listener.is_managed() {
+        true => "write `tls = \"auto\"` in the site, or add a certificate for it",
+        false => "add the name to a certificate, or add a certificate for it",
+    };
+    format!(
+        "no certificate covers `{host}` of site `{}`: clients refuse the connection; {cure}",
+        site.shown_name()
+    )
+}
+
+/// Returns the faults of sites whose certificates monban obtains.
+pub(crate) fn managed_faults(config: &GatewayConfig) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, site) in config.sites.iter().enumerate().filter(|(_, site)| site.is_managed()) {
+        if site.hosts.is_empty() || site.hosts.iter().any(|host| host == "*") {
+            let what = format!(
+                "site `{}` has no host name for a certificate: write its names in `hosts`, which may be wildcards such as \
+                 `*.example.org`",
+                site.shown_name()
+            );
+            faults.push(Fault::at("tls", what).below(("site", index)));
+        }
+        if !config.listeners.iter().any(ListenerConfig::is_managed) {
+            let what = match config.listeners.iter().position(|listener| !listener.tls.is_empty()) {
+                Some(at) => format!(
+                    "no listener serves managed certificates: write `tls = [\"auto\", {{ … }}]` in the [[listen]] section of {}, with \
+                     its present certificates after \"auto\"",
+                    config.listeners[at].address
+                ),
+                None => "no listener serves managed certificates: add a section [[listen]] with `address = \"[::]:443\"` and \
+                         `tls = \"auto\"`"
+                    .to_owned(),
+            };
+            faults.push(Fault::at("tls", what).below(("site", index)));
+        }
     }
+    faults
 }

@@ -23,11 +23,29 @@ enum Wanted {
 
 /// Loads a certificate chain, leaf first, with the key of its leaf.
 pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
-    let chain = read_chain(&files.certificate)?;
-    let bytes = read(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| Error::Pem {
+    let chain = read(&files.certificate)?;
+    pair(files, &chain, &read(&files.key)?, provider)
+}
+
+/// Parses a certificate chain, leaf first, and the key of its leaf. Errors name `files`.
+///
+/// # Errors
+/// Either text is longer than [`PEM_BYTES`], or the two are not a certificate and its key.
+pub(super) fn pair(
+    files: &CertificateConfig,
+    chain: &[u8],
+    key: &[u8],
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Error> {
+    for (path, bytes) in [(&files.certificate, chain), (&files.key, key)] {
+        if bytes.len() as u64 > PEM_BYTES {
+            return Err(Error::TooLarge { path: path.clone() });
+        }
+    }
+    let chain = parse_chain(&files.certificate, chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| Error::Pem {
         path: files.key.clone(),
-        what: diagnose(&files.key, &bytes, Wanted::Key, &error),
+        what: diagnose(&files.key, key, Wanted::Key, &error),
     })?;
     let pair =
         |what: String| Error::Pair { certificate: files.certificate.clone(), key: files.key.clone(), what };
@@ -63,12 +81,15 @@ pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) ->
 
 /// Loads the certificates of a file, at least one.
 pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let bytes = read(path)?;
+    parse_chain(path, &read(path)?)
+}
+
+fn parse_chain(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let wrong = |error: &pem::Error| Error::Pem {
         path: path.to_owned(),
-        what: diagnose(path, &bytes, Wanted::Certificate, error),
+        what: diagnose(path, bytes, Wanted::Certificate, error),
     };
-    let chain = CertificateDer::pem_slice_iter(&bytes)
+    let chain = CertificateDer::pem_slice_iter(bytes)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(&error))?;
     if chain.is_empty() { Err(wrong(&pem::Error::NoItemsFound)) } else { Ok(chain) }

@@ -1,7 +1,6 @@
 //! TLS towards clients: SNI chooses the certificate.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use finding::{Fault, KeyPath};
@@ -10,39 +9,50 @@ use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::certificate::{Certificate, Source};
 use super::crypto::{alpn, provider};
 use super::error::Error;
+use super::managed::Managed;
+use super::names::ByName;
 use super::pem;
-use crate::config::CertificateConfig;
+use crate::config::{CertificateConfig, ListenerConfig, TlsSource};
 
 /// Returns the settings of a TLS listener with these certificates. The first one also serves unknown names.
 ///
 /// # Errors
 /// The first certificate or key that cannot be used.
 pub fn server_config(certificates: &[CertificateConfig], http2: bool) -> Result<ServerConfig, Error> {
-    let mut resolver = ByName::default();
+    let mut choice = Choice::default();
     for files in certificates {
-        resolver.load(files)?;
+        choice.load(files)?;
     }
-    with_resolver(resolver, http2)
+    settings(Arc::new(choice), http2)
 }
 
-/// Does the same as [`server_config`], but returns the faults of all certificates, by keys of the listener.
-pub(crate) fn listener_config(
-    certificates: &[CertificateConfig],
-    http2: bool,
-) -> Result<ServerConfig, Vec<Fault>> {
-    let mut resolver = ByName::default();
+/// Returns the certificates of a listener and the settings that use them, or the faults of all its certificates, by keys of the
+/// listener.
+pub(super) fn of_listener(
+    listener: &ListenerConfig,
+    managed: &Arc<Managed>,
+) -> Result<(Arc<Choice>, ServerConfig), Vec<Fault>> {
+    let mut choice = Choice::default();
     let mut faults = Vec::new();
-    for (index, files) in certificates.iter().enumerate() {
-        if let Err(error) = resolver.load(files) {
-            faults.push(error.fault(files).below(certificate_key(index, certificates.len())));
+    for (index, source) in listener.tls.iter().enumerate() {
+        match source {
+            TlsSource::Auto => choice.managed = Some(Arc::clone(managed)),
+            TlsSource::Files(files) => {
+                if let Err(error) = choice.load(files) {
+                    faults.push(error.fault(files).below(certificate_key(index, listener.tls.len())));
+                }
+            }
         }
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    with_resolver(resolver, http2).map_err(|error| vec![Fault::at("tls", error.to_string())])
+    let choice = Arc::new(choice);
+    let settings = settings(Arc::clone(&choice), listener.http2);
+    settings.map(|settings| (choice, settings)).map_err(|error| vec![Fault::at("tls", error.to_string())])
 }
 
 /// Returns the key of a listener's certificate: `tls`, or `tls[1]` if it has several.
@@ -50,11 +60,11 @@ pub(super) fn certificate_key(index: usize, certificates: usize) -> KeyPath {
     if certificates > 1 { KeyPath::from(("tls", index)) } else { KeyPath::from("tls") }
 }
 
-fn with_resolver(resolver: ByName, http2: bool) -> Result<ServerConfig, Error> {
+fn settings(choice: Arc<Choice>, http2: bool) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+        .with_cert_resolver(choice);
     config.alpn_protocols = alpn(http2);
     // the server's order prefers stronger suites; testssl.sh checks it
     config.ignore_client_order = true;
@@ -62,48 +72,75 @@ fn with_resolver(resolver: ByName, http2: bool) -> Result<ServerConfig, Error> {
     Ok(config)
 }
 
-/// Certificates by the DNS names of their leaf; a wildcard name covers one label (RFC 6125 §6.4.3).
+/// The certificates from which a listener chooses.
 #[derive(Debug, Default)]
-struct ByName {
-    names: HashMap<String, Arc<CertifiedKey>>,
-    first: Option<Arc<CertifiedKey>>,
+pub(super) struct Choice {
+    files: ByName,
+    managed: Option<Arc<Managed>>,
 }
 
-impl ByName {
+impl Choice {
     fn load(&mut self, files: &CertificateConfig) -> Result<(), Error> {
-        self.add(Arc::new(pem::load_pair(files, &provider())?), &files.certificate)
-    }
-
-    fn add(&mut self, key: Arc<CertifiedKey>, path: &Path) -> Result<(), Error> {
-        let wrong = |what: String| Error::Pem { path: path.to_owned(), what };
-        let leaf = key.end_entity_cert()?;
-        let parsed = webpki::EndEntityCert::try_from(leaf)
+        let key = Arc::new(pem::load_pair(files, &provider())?);
+        let wrong = |what: String| Error::Pem { path: files.certificate.clone(), what };
+        webpki::EndEntityCert::try_from(key.end_entity_cert()?)
             .map_err(|error| wrong(format!("certificate cannot be read ({error})")))?;
-        for name in parsed.valid_dns_names() {
-            self.names.entry(name.to_ascii_lowercase()).or_insert_with(|| Arc::clone(&key));
-        }
-        self.first.get_or_insert(key);
+        // a damaged issuer is a matter of clients
+        let leaf = &key.cert[..key.cert.len().min(1)];
+        let about = Certificate::of(leaf, Source::File(files.certificate.clone()))?;
+        self.files.add(&key, &about.names, &about.addresses);
         Ok(())
     }
 
-    fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
-        let name = name.to_ascii_lowercase();
-        self.names.get(&name).or_else(|| {
-            let (_, parent) = name.split_once('.')?;
-            self.names.get(&format!("*.{parent}"))
-        })
+    /// Returns the certificate for a name: one with this name before one with a wildcard, a managed one before a file. The first file
+    /// serves clients that send an unknown name or none.
+    pub(super) fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let managed = self.managed.as_ref().map(|managed| managed.index());
+        let known = name.and_then(|name| {
+            let name = name.to_ascii_lowercase();
+            let managed = managed.as_deref();
+            managed
+                .and_then(|managed| managed.exact(&name))
+                .or_else(|| self.files.exact(&name))
+                .or_else(|| managed.and_then(|managed| managed.wildcard(&name)))
+                .or_else(|| self.files.wildcard(&name))
+                .cloned()
+        });
+        known.or_else(|| self.files.first().cloned())
+    }
+
+    /// Returns the certificate for a client that sends no name and connects to an address of this machine. Such a client usually
+    /// connected by address. A private address may be the end of a forwarding whose public address this machine does not know.
+    pub(super) fn find_address(&self, local: IpAddr) -> Option<Arc<CertifiedKey>> {
+        let managed = self.managed.as_ref().map(|managed| managed.index());
+        let managed = managed.as_deref();
+        managed
+            .and_then(|managed| managed.address(local))
+            .or_else(|| self.files.address(local))
+            .or_else(|| managed.filter(|_| is_private(local)).and_then(|managed| managed.any_address()))
+            .cloned()
     }
 }
 
-impl ResolvesServerCert for ByName {
+impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        hello.server_name().and_then(|name| self.find(name)).or(self.first.as_ref()).cloned()
+        self.find(hello.server_name())
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        // RFC 6598: shared address space of providers
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || (v4.to_bits() >> 22) == 0x0191
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::limits::PEM_BYTES;
@@ -125,19 +162,53 @@ mod tests {
     #[test]
     fn certificates_are_found_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        let one = write_pair(dir.path(), "one", &["a.test", "*.a.test"]);
+        let one = write_pair(dir.path(), "one", &["a.test", "*.a.test", "192.0.2.1"]);
         let two = write_pair(dir.path(), "two", &["b.test"]);
-        let mut by_name = ByName::default();
+        let mut choice = Choice::default();
         for files in [&one, &two] {
-            by_name.load(files).unwrap();
+            choice.load(files).unwrap();
         }
-        let leaf = |name: &str| by_name.find(name).map(|key| key.cert[0].clone());
-        let first = by_name.first.as_ref().unwrap().cert[0].clone();
-        assert_eq!(leaf("A.test"), Some(first.clone()));
-        assert_eq!(leaf("www.a.test"), Some(first.clone()));
-        assert_eq!(leaf("x.www.a.test"), None);
-        assert!(leaf("b.test").is_some_and(|cert| cert != first));
-        assert_eq!(leaf("c.test"), None);
+        let cert = |key: Option<Arc<CertifiedKey>>| key.map(|key| key.cert[0].clone());
+        let leaf = |choice: &Choice, name: &str| cert(choice.find(Some(name)));
+        let first = cert(choice.find(None));
+        assert!(first.is_some());
+        for name in ["A.test", "www.a.test", "x.www.a.test", "c.test"] {
+            assert_eq!(leaf(&choice, name), first, "{name}");
+        }
+        assert!(leaf(&choice, "b.test").is_some_and(|cert| Some(cert) != first));
+        assert_eq!(cert(choice.find_address("::ffff:192.0.2.1".parse().unwrap())), first);
+        assert!(choice.find_address("127.0.0.1".parse().unwrap()).is_none());
+
+        // managed ones come before files, but not a wildcard before an exact name
+        let managed = Arc::new(Managed::default());
+        let put = |name: &str, names: &[&str]| {
+            let files = write_pair(dir.path(), "managed", names);
+            let read = |path: &Path| std::fs::read(path).unwrap();
+            managed.put(name, &read(&files.certificate), &read(&files.key)).unwrap();
+            cert(managed.index().first().cloned())
+        };
+        choice.managed = Some(Arc::clone(&managed));
+        let address = put("m", &["*.a.test", "*.test", "198.51.100.1"]);
+        assert_eq!(leaf(&choice, "a.test"), first);
+        assert_eq!(leaf(&choice, "www.a.test"), address);
+        assert_eq!(leaf(&choice, "c.test"), address);
+        assert_eq!(leaf(&choice, "x.c.test"), first);
+        for (local, want) in [
+            ("198.51.100.1", &address),
+            ("192.0.2.1", &first),
+            ("10.0.0.1", &address),
+            ("100.64.0.1", &address),
+            ("fd00::1", &address),
+            ("203.0.113.9", &None),
+        ] {
+            assert_eq!(cert(choice.find_address(local.parse().unwrap())), *want, "{local}");
+        }
+        managed.remove("m");
+        let exact = put("n", &["a.test"]);
+        assert_eq!(leaf(&choice, "a.test"), exact);
+        choice.files = ByName::default();
+        assert_eq!(leaf(&choice, "other.test"), None);
+        assert_eq!(cert(choice.find(None)), None);
     }
 
     #[test]

@@ -319,7 +319,7 @@ fn message(error: &str, key: &str) -> (String, Option<String>) {
     }
     if error.contains("untagged enum OneOrMany") {
         return plain(match key {
-            "tls" => "`tls` takes { certificate = \"FILE\", key = \"FILE\" } or a list of them",
+            "tls" => "`tls` takes \"auto\", { certificate = \"FILE\", key = \"FILE\" } or a list of them",
             "upstream" => "`upstream` takes an address such as \"http://127.0.0.1:3000\" or a list of them",
             _ => "takes a text or a list of texts",
         });

@@ -70,7 +70,7 @@ fn paths_start_at_the_folder_of_the_file() {
     assert_eq!(gate.gateway(&config.host).block_page.as_deref(), Some(Path::new("/page")));
     assert_eq!(gate.waf.rules, [format!("{}/a/*.conf", folder.path().display()), "/b.conf".to_owned()]);
     assert_eq!(gate.waf.error_log, Some(folder.path().join("e")));
-    assert_eq!(gate.listen[0].tls[0].key, folder.path().join("k"));
+    assert_eq!(gate.listen[0].files().next().unwrap().key, folder.path().join("k"));
     assert_eq!(config.host.node(), "monban");
 }
 
@@ -107,6 +107,10 @@ fn add_keys(
 ) {
     for key in keys {
         let full = if path.is_empty() { key } else { format!("{path}.{key}") };
+        // a text, a table or a list of both: serde does not name the keys
+        if full == "listen.tls" {
+            known.extend(["certificate", "key"].map(|key| format!("{full}.{key}")));
+        }
         if documented.contains(&full) {
             known.insert(full);
             continue;
@@ -114,10 +118,6 @@ fn add_keys(
         let tables = [format!("{header}\n[{full}]"), format!("{header}\n[[{full}]]")];
         match tables.iter().find_map(|table| Some((table, known_keys(table)?))) {
             Some((table, keys)) => add_keys(table, &full, keys, documented, known),
-            // one table or a list of tables: serde does not name the keys
-            None if full == "listen.tls" => {
-                known.extend(["certificate", "key"].map(|key| format!("{full}.{key}")));
-            }
             None => drop(known.insert(full)),
         }
     }

@@ -132,9 +132,10 @@ impl Section for GateConfig {
         if let Some(log) = &mut self.access_log {
             anchor(&mut log.path);
         }
-        for certificate in self.listen.iter_mut().flat_map(|listener| &mut listener.tls) {
-            anchor(&mut certificate.certificate);
-            anchor(&mut certificate.key);
+        let sources = self.listen.iter_mut().flat_map(|listener| &mut listener.tls);
+        for files in sources.filter_map(|source| source.files_mut()) {
+            anchor(&mut files.certificate);
+            anchor(&mut files.key);
         }
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }

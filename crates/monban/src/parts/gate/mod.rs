@@ -17,6 +17,7 @@ use std::time::Duration;
 use event::Severity;
 use finding::{EventKind, Fault, Finding, KeyPath, table};
 use gateway::config::{GatewayConfig, WafMode};
+use gateway::tls::Managed;
 use gateway::{Gateway, Services};
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
@@ -123,10 +124,12 @@ impl Part for Gate {
         let rules = config.compiled(&exclusions).map_err(Failure::of_faults)?;
         let sink = Arc::new(open_sink(&config, &rules, &spine)?);
         let collections = Arc::new(SavedCollections::open(spine.data_dir()));
+        let managed = certificates::managed(&spine);
         let services = Services {
             collections: Arc::clone(collections.collections()),
             // on disk: /tmp may be in memory
             spill_dir: spine.data_dir().to_path_buf(),
+            managed: Arc::clone(&managed),
             ..Services::new(Arc::clone(&spine.ids), Arc::<Sink>::clone(&sink))
         };
         let modes = exclusions.modes().unwrap_or_else(|error| {
@@ -136,6 +139,7 @@ impl Part for Gate {
         let gate = with_modes(config.gateway(&spine.host), &modes);
         let gateway = Gateway::start(&gate, rules.clone(), services);
         let gateway = Arc::new(gateway.await.map_err(failure)?);
+        managed.want(Self::NAME, certificates::wanted(&gate));
         for address in gateway.addresses().await {
             tracing::info!("listening on {address}");
         }
@@ -160,6 +164,7 @@ impl Part for Gate {
             collections,
             traffic: Mutex::new(Some(traffic)),
             certificates,
+            managed,
         };
         spine.offer::<dyn RuleUser>(Arc::new(serving.user()));
         Ok(serving)
@@ -175,6 +180,7 @@ pub struct Serving {
     collections: Arc<SavedCollections>,
     traffic: Mutex<Option<TrafficKeeper>>,
     certificates: Arc<Certificates>,
+    managed: Arc<Managed>,
 }
 
 impl Serving {
@@ -199,11 +205,12 @@ impl Running for Serving {
             exclusions.modes().map_err(|error| Failure::environment(error.to_string(), "see tuning/"))?;
         let gate = with_modes(config.gateway(&host), &modes);
         let prepared = self.gateway.prepare(&gate, rules.clone()).await.map_err(failure)?;
-        let certificates = certificates::read(&gate);
+        let (certificates, wanted) = (certificates::read(&gate), certificates::wanted(&gate));
         Ok(Prepared::swap_and(async move {
             self.gateway.swap(prepared).await;
             self.sink.replace_logs(logs);
             self.certificates.replace(certificates);
+            self.managed.want(Gate::NAME, wanted);
             if let Some(tuner) = &self.tuner {
                 tuner.replace(InForce { config: config.rules(), rules });
             }

@@ -17,7 +17,7 @@ use crate::part::Named;
 pub fn named(config: &GateConfig, host: &Host) -> Named {
     let mut named = Named::default();
     let gateway = config.gateway(host);
-    gateway.listeners.iter().flat_map(|listener| &listener.tls).for_each(|files| named.certificate(files));
+    gateway.listeners.iter().flat_map(|listener| listener.files()).for_each(|files| named.certificate(files));
     named.optional(gateway.block_page.as_ref(), Purpose::Named);
     for site in &gateway.sites {
         named.optional(site.upstream_ca.as_ref(), Purpose::Certificate);

@@ -44,7 +44,7 @@ impl Part for Receiver {
         let certificate = config.receiver.tls.as_ref().and_then(|files| Certificate::load(files).ok());
         let fault = certificate.and_then(|certificate| {
             let (weight, what) = certificate.date_fault(crate::now())?;
-            Some((weight, Fault::at("receiver.tls", format!("{}: {what}", certificate.path.display()))))
+            Some((weight, Fault::at("receiver.tls", format!("{}: {what}", certificate.source))))
         });
         match fault {
             Some((Weight::Refused, fault)) => Remarks { errors: vec![fault], ..Remarks::default() },
