@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run demo deb rpm web web-check body-parsers screenshots test bench bench-record bench-docs conformance fuzz lint docs \
+.PHONY: help run demo deb rpm web web-check body-parsers dns-clients screenshots test bench bench-record bench-docs conformance fuzz lint docs \
 	install-deps install-run-deps install-bench-deps
 .DEFAULT_GOAL := help
 
@@ -15,7 +15,7 @@ PACKAGE_PACKAGES := dpkg-dev binutils
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) e2fsprogs iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl git postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
-	firefox-esr age bind9 bind9-utils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
+	firefox-esr age bind9 bind9-utils bind9-dnsutils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
 	mmdebstrap systemd-container rpm $(PACKAGE_PACKAGES)
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3
 # Japanese letters for pictures of the console, and what makes them small.
@@ -149,7 +149,15 @@ $(PARSERS)/python/venv/.installed: $(PARSERS)/python/requirements.txt
 	$(PARSERS)/python/venv/bin/pip -q --disable-pip-version-check install -r $(PARSERS)/python/requirements.txt
 	@touch $@
 
-test: install-deps web web-check body-parsers
+# lego, which proves the stand-ins of DNS providers' APIs. Certbot, around which the package is built, is not needed.
+dns-clients: tests/e2e/dns/venv/.installed
+
+tests/e2e/dns/venv/.installed: tests/e2e/dns/requirements.txt
+	/usr/bin/python3 -m venv --clear tests/e2e/dns/venv
+	tests/e2e/dns/venv/bin/pip -q --disable-pip-version-check install --no-deps -r $<
+	@touch $@
+
+test: install-deps web web-check body-parsers dns-clients
 	packaging/previous
 	cargo build -p monban
 	cargo nextest run --workspace --no-fail-fast || failed=1; $(slowest); exit $${failed:-0}

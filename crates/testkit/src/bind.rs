@@ -17,11 +17,29 @@ pub struct Named {
     _folder: tempfile::TempDir,
 }
 
+/// A key for signed updates (TSIG, hmac-sha256).
+#[derive(Clone, Debug)]
+pub struct TsigKey {
+    /// The key's name.
+    pub name: String,
+    /// The secret in Base64.
+    pub secret: String,
+}
+
+impl TsigKey {
+    /// Returns the key as it stands in a configuration of BIND and in a key file of nsupdate.
+    pub fn statement(&self) -> String {
+        format!("key \"{}\" {{ algorithm hmac-sha256; secret \"{}\"; }};\n", self.name, self.secret)
+    }
+}
+
 /// The role of a named.
 #[derive(Clone, Copy, Debug)]
 pub enum Role<'a> {
     /// Serves these zones, each with its text. A zone without a text has no file, so that named responds with SERVFAIL.
     Authoritative(&'a [(&'a str, Option<&'a str>)]),
+    /// Serves these zones, each with its text, and takes updates that are signed with this key (RFC 2136).
+    Updatable(&'a [(&'a str, &'a str)], &'a TsigKey),
     /// Forwards its clients' queries to another server.
     Forwarding(SocketAddr),
 }
@@ -54,6 +72,15 @@ impl Named {
                         std::fs::write(folder.path().join(&file), text).expect("a zone file can be written");
                     }
                     config += &format!("zone \"{name}\" {{ type primary; file \"{file}\"; }};\n");
+                }
+            }
+            Role::Updatable(zones, key) => {
+                config += &format!("recursion no; }};\ncontrols {{ }};\n{}", key.statement());
+                for (number, (name, text)) in zones.iter().enumerate() {
+                    let file = format!("{number}.zone");
+                    std::fs::write(folder.path().join(&file), text).expect("a zone file can be written");
+                    let policy = format!("update-policy {{ grant {} zonesub ANY; }};", key.name);
+                    config += &format!("zone \"{name}\" {{ type primary; file \"{file}\"; {policy} }};\n");
                 }
             }
             Role::Forwarding(to) => {

@@ -15,6 +15,10 @@
 //! | [`monban`] | the binary of this workspace, started as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
 //! | [`bind`] | BIND's named with a test's zones, signed or not |
+//! | [`dns`] | an updatable BIND with a resolver before it, as a rig for DNS records |
+//! | [`api`] | a server of JSON APIs, which also stands in for public hosts as an HTTPS proxy |
+//! | [`conoha`] | a stand-in for ConoHa's API, both generations |
+//! | [`lego`] | lego's DNS providers, an independent client of those APIs |
 //! | [`bodies`] | body parsers of other stacks, compared with the rule engine on the same bodies |
 //! | [`browser`] | Chromium with the console: the cases in tests/browser |
 //! | [`receiver`] | a receiver of webhooks that sends scripted responses |
@@ -56,15 +60,19 @@
 )]
 
 pub mod apache;
+pub mod api;
 pub mod bind;
 pub mod bodies;
 pub mod browser;
 pub mod ca;
 pub mod client;
 pub mod conformance;
+pub mod conoha;
 pub mod corpus;
 pub mod crs;
+pub mod dns;
 pub mod in_process;
+pub mod lego;
 pub mod machine;
 pub mod mmdb;
 pub mod monban;

@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["event", "http1", "seclang", "files", "backup"],
     &["finding", "waf"],
     &["tuning", "store", "spine", "login", "warden"],
-    &["tuner", "gateway", "notify"],
+    &["tuner", "gateway", "notify", "provider"],
     &["console"],
     &["monban"],
     &["testkit"],
