@@ -6,7 +6,7 @@ use axum::response::Json;
 use event::Properties;
 use event::{Event, EventId, Timestamp};
 use serde::Serialize;
-use store::{Condition, ConditionError, StoreError};
+use store::{Condition, ConditionError, Order, StoreError};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,7 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 ///
 /// - properties ([`Properties`]) with values as [`Condition::parse`] reads them: `subject=shop`, `outcome=!passed`. An event must
 ///   pass any of several values of one property, and each inverted value and each text
-/// - `before`: only events older than the one of this id, `next` of the previous page
+/// - `before`: only events that come after the one of this id in the order, `next` of the previous page
+/// - `order`: `newest` or `oldest` first; `newest` by default
 /// - `limit`: the largest number of events, 50 by default and 1,000 at most
 pub type Parameters = Vec<(String, String)>;
 
@@ -54,12 +55,12 @@ pub(crate) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejec
 /// The answer to a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
-    /// Events, newest first, without bodies and with long texts and lists cut; `GET /api/events/{id}` returns all of one. Large
+    /// Events in the order asked for, without bodies and with long texts and lists cut; `GET /api/events/{id}` returns all of one. Large
     /// events make a page shorter than `limit`; then `next` is set.
     pub events: Vec<Event>,
     /// Value for `before` of the next page; null at the end.
     pub next: Option<EventId>,
-    /// Time down to which all events were searched, if the search stopped before the page was full; the next page continues
+    /// Time up to which all events were searched in the order of the list, if the search stopped before the page was full; the next page continues
     /// there. Null otherwise.
     pub searched_to: Option<Timestamp>,
 }
@@ -87,13 +88,20 @@ pub fn query(properties: &Properties, parameters: Parameters) -> Result<store::Q
                     value.parse().map_err(|error: event::id::InvalidEventId| wrong(error.to_string()))?;
                 query.before = Some(id);
             }
+            "order" => {
+                query.order = match value.as_str() {
+                    "newest" => Order::NewestFirst,
+                    "oldest" => Order::OldestFirst,
+                    _ => return Err(wrong("none of `newest`, `oldest`".to_owned())),
+                };
+            }
             "limit" => {
                 query.limit = at_least_one(&value).map_err(wrong)?;
             }
             property => {
                 let condition = Condition::parse(properties, property, &value);
                 conditions.push(condition.map_err(|error| match error {
-                    ConditionError::UnknownProperty { .. } => format!("{error}, before, limit"),
+                    ConditionError::UnknownProperty { .. } => format!("{error}, before, order, limit"),
                     ConditionError::BadValue(what) => wrong(what),
                 })?);
             }
@@ -103,7 +111,7 @@ pub fn query(properties: &Properties, parameters: Parameters) -> Result<store::Q
     Ok(query)
 }
 
-/// The newest events that the filter takes
+/// The first events that the filter takes
 #[utoipa::path(
     get,
     path = "/api/events",

@@ -217,9 +217,12 @@ fn add_properties(document: &mut OpenApi, properties: &Properties) {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read one by one")]
 pub struct Paging {
-    /// Only events older than the one with this id: `next` of the previous page.
+    /// Only events that come after the one with this id in the order: `next` of the previous page.
     #[param(required = false)]
     before: Option<String>,
+    /// `newest` or `oldest` first; `newest` by default.
+    #[param(required = false)]
+    order: Option<String>,
     /// Number of events; 50 by default, at most 1,000.
     #[param(required = false, minimum = 1, maximum = 1000)]
     limit: Option<u16>,

@@ -69,6 +69,7 @@ async fn answers() {
     // target, status, a text in the response, a text that is not in it
     let one = format!("/api/events/{}", ids[1]);
     let page = format!("/api/events?before={}", ids[2]);
+    let newer = format!("/api/events?order=oldest&before={}&limit=1", ids[0]);
     let cases: &[(&str, u16, &[&str], &[&str])] = &[
         ("/healthz", 200, &["\"degraded\"", "disk full"], &[]),
         ("/metrics", 200, &["a_metric 1"], &[]),
@@ -131,6 +132,9 @@ async fn answers() {
         ("/api/events?rule=!x", 400, &["rule: neither"], &[]),
         ("/api/events?limit=-1", 400, &["limit:"], &[]),
         ("/api/events?before=x", 400, &["before:"], &[]),
+        ("/api/events?order=oldest&limit=1", 200, &[&ids[0]], &[&ids[1], &ids[2]]),
+        (&newer, 200, &[&ids[1]], &[&ids[0], &ids[2]]),
+        ("/api/events?order=up", 400, &["order: none of `newest`, `oldest`"], &[]),
         ("/api/events?colour=red", 400, &["there is no property `colour`", "since", "limit"], &[]),
         ("/api/events/export?format=csv&outcome=blocked", 200, &["time,id,kind", &ids[1]], &[&ids[0]]),
         ("/api/events/export?subject=!site1", 200, &[&ids[0], "}\n{", &ids[2], "}\n"], &[&ids[1]]),

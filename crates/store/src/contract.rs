@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use event::{Event, Evidence, Fact, Gate, MatchedRule, Outcome, Severity, Timestamp};
 
-use crate::event_store::{EventStore, Query, Retention};
+use crate::event_store::{EventStore, Order, Query, Retention};
 use crate::filter::{Filter, Pattern, Test};
 use crate::journal::{Position, Record};
 
@@ -34,7 +34,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
     keeps_events_whole(&*make());
     keeps_an_event_of_an_unknown_kind(&*make());
     knows_events_by_their_identifier(&*make());
-    pages_through_all_events_newest_first(&*make());
+    pages_through_all_events_in_both_orders(&*make());
     filters_as_the_filter_itself_does(&*make());
     finds_text(&*make());
     follows_the_order_of_coming(&*make());
@@ -123,24 +123,29 @@ fn knows_events_by_their_identifier(store: &dyn EventStore) {
     assert_eq!(store.checkpoint().unwrap(), further);
 }
 
-fn pages_through_all_events_newest_first(store: &dyn EventStore) {
+fn pages_through_all_events_in_both_orders(store: &dyn EventStore) {
     // The events arrive in another order than they happened.
     fill(store, (0..25).rev());
     fill(store, 25..50);
-    let mut query = Query::newest(Filter::default(), 7);
-    let mut seen = Vec::new();
-    loop {
-        let page = store.query(&query).unwrap();
-        seen.extend(numbers(&page.events));
-        match page.next {
-            Some(next) => {
-                assert_eq!(page.events.len(), 7);
-                query.before = Some(next);
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let mut query = Query { order, ..Query::newest(Filter::default(), 7) };
+        let mut seen = Vec::new();
+        loop {
+            let page = store.query(&query).unwrap();
+            seen.extend(numbers(&page.events));
+            match page.next {
+                Some(next) => {
+                    assert_eq!(page.events.len(), 7);
+                    query.before = Some(next);
+                }
+                None => break,
             }
-            None => break,
         }
+        if order == Order::NewestFirst {
+            seen.reverse();
+        }
+        assert_eq!(seen, (0..50).collect::<Vec<_>>(), "{order:?}");
     }
-    assert_eq!(seen, (0..50).rev().collect::<Vec<_>>());
     let exact = store.query(&Query::newest(Filter::default(), 50)).unwrap();
     assert_eq!((exact.events.len(), exact.next), (50, None));
     let unlimited = store.query(&Query::newest(Filter::default(), usize::MAX)).unwrap();
@@ -293,6 +298,16 @@ fn filters_agree(store: &dyn EventStore, records: &[Record]) {
                 page.events.iter().collect::<Vec<_>>(),
                 expected[2..].iter().take(2).copied().collect::<Vec<_>>()
             );
+        }
+        expected.reverse();
+        let mut query = Query { order: Order::OldestFirst, ..Query::newest(filter.clone(), 100) };
+        let page = store.query(&query).unwrap();
+        assert_eq!(page.events.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+        if expected.len() > 2 {
+            (query.before, query.limit) = (Some(expected[1].id), 2);
+            let page = store.query(&query).unwrap();
+            let next: Vec<&Event> = expected[2..].iter().take(2).copied().collect();
+            assert_eq!(page.events.iter().collect::<Vec<_>>(), next, "{filter:?}");
         }
     }
     assert!(found_some > 500, "{found_some}");

@@ -12,8 +12,8 @@ use crate::overview::{Overview, OverviewQuery};
 
 /// Read access to a store. Threads can share it.
 pub trait EventQuery: Send + Sync {
-    /// Returns the newest events that pass the filter, newest first. Events are ordered by identifier, and thus by time
-    /// to the millisecond. The time of a query is bounded: if few events pass and no index covers the filter, the page
+    /// Returns the first events that pass the filter, in the query's order. Events are ordered by identifier, and thus by
+    /// time to the millisecond. The time of a query is bounded: if few events pass and no index covers the filter, the page
     /// ends before it is full and reports how far the search got ([`Page::searched_to`]).
     ///
     /// # Errors
@@ -137,13 +137,37 @@ pub trait EventStore: EventQuery {
     fn start_over(&self) -> Result<PathBuf, StoreError>;
 }
 
+/// The order of a list of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By identifier, the highest first.
+    #[default]
+    NewestFirst,
+    /// By identifier, the lowest first. No index of texts gives this order: a search for a text reads all events that
+    /// pass the other conditions.
+    OldestFirst,
+}
+
+impl Order {
+    /// Returns a number that is higher for an event that comes earlier in the order.
+    pub(crate) fn rank(self, id: EventId) -> u128 {
+        let number = u128::from_be_bytes(id.to_bytes());
+        match self {
+            Self::NewestFirst => number,
+            Self::OldestFirst => !number,
+        }
+    }
+}
+
 /// A search for events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     /// The events to find.
     pub filter: Filter,
-    /// Returns only events older than this one: `next` of the previous page.
+    /// Returns only events that come after this one in the order: `next` of the previous page.
     pub before: Option<EventId>,
+    /// The order of the events.
+    pub order: Order,
     /// Number of events; at most [`crate::limits::MAX_PAGE`], and larger values are reduced to it. The page holds fewer
     /// events if they are large ([`crate::limits::MAX_PAGE_BYTES`]).
     pub limit: usize,
@@ -152,19 +176,24 @@ pub struct Query {
 impl Query {
     /// Returns a query for the newest `limit` events that pass the filter.
     pub fn newest(filter: Filter, limit: usize) -> Self {
-        Self { filter, before: None, limit }
+        Self { filter, before: None, order: Order::NewestFirst, limit }
+    }
+
+    /// Returns whether an event comes after `before` in the order.
+    pub(crate) fn continues_at(&self, id: EventId) -> bool {
+        self.before.is_none_or(|before| self.order.rank(id) < self.order.rank(before))
     }
 }
 
 /// One page of the events found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// The events, newest first.
+    /// The events, in the order of the query.
     pub events: Vec<Event>,
     /// The start of the next page (`before` of its query); none if there is no further event.
     pub next: Option<EventId>,
-    /// Set if the search stopped before it found the requested number of events: it covered all events of this time or
-    /// later, and the next page continues.
+    /// Set if the search stopped before it found the requested number of events: it covered all events of this time and
+    /// those before it in the order, and the next page continues.
     pub searched_to: Option<Timestamp>,
 }
 

@@ -80,7 +80,8 @@ pub mod sqlite;
 use std::path::{Path, PathBuf};
 
 pub use event_store::{
-    Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
+    Counted, EventQuery, EventStore, Ingested, Order, Page, Query, Removed, Retention, Stats, StoreError,
+    Traffic,
 };
 pub use files::{regular_file, replace_file};
 pub use filter::{Condition, ConditionError, Filter, Pattern, Test, ValuePattern};

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 use event::{Event, EventId, Timestamp};
 
 use crate::event_store::{
-    Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
+    Counted, EventQuery, EventStore, Ingested, Order, Page, Query, Removed, Retention, Stats, StoreError,
+    Traffic,
 };
 use crate::filter::{Filter, Test};
 use crate::incident::{IncidentPage, IncidentQuery, group};
@@ -96,10 +97,12 @@ impl EventQuery for MemoryStore {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let content = self.content();
         let limit = query.limit.min(MAX_PAGE);
-        let found =
-            content.newest_first().filter(|event| query.before.is_none_or(|before| event.id < before));
-        let mut events: Vec<Event> =
-            found.filter(|event| query.filter.matches(event)).take(limit + 1).cloned().collect();
+        let passes = |event: &&Event| query.continues_at(event.id) && query.filter.matches(event);
+        let mut events: Vec<Event> = content.newest_first().filter(passes).cloned().collect();
+        if query.order == Order::OldestFirst {
+            events.reverse();
+        }
+        events.truncate(limit + 1);
         let more = events.len() > limit;
         events.truncate(limit);
         let next = events.last().filter(|_| more).map(|event| event.id);

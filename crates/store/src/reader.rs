@@ -108,9 +108,9 @@ fn is_there(database: &Path) -> bool {
 impl EventQuery for EventReader {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.min(MAX_PAGE);
-        let mut pending = Newest::new(limit);
+        let mut pending = Newest::new(query.order, limit);
         self.pending(self.checkpoint()?, &mut |Record { event, .. }| {
-            if query.before.is_none_or(|before| event.id < before) && query.filter.matches(&event) {
+            if query.continues_at(event.id) && query.filter.matches(&event) {
                 let bytes = event.rough_bytes();
                 pending.add(event, bytes);
             }
@@ -118,31 +118,32 @@ impl EventQuery for EventReader {
         })?;
         let left_out = pending.left_out();
         let mut more = left_out.is_some();
-        let mut newest: BTreeMap<EventId, Event> =
-            pending.newest_first().map(|event| (event.id, event)).collect();
+        let rank = |id: EventId| query.order.rank(id);
+        let mut first: BTreeMap<u128, Event> =
+            pending.in_order().map(|event| (rank(event.id), event)).collect();
         let mut searched = None;
         if let Some(store) = self.store()? {
             let page = store.query(query)?;
             if let Some(next) = page.next {
-                // Older events from the journal belong on the next page.
-                newest = newest.split_off(&next);
+                // Later events from the journal belong on the next page.
+                first = first.split_off(&rank(next));
                 match page.searched_to {
                     Some(time) => searched = Some((next, time)),
                     None => more = true,
                 }
             }
             // The store's copy takes precedence, because it is the first one received.
-            newest.extend(page.events.into_iter().map(|event| (event.id, event)));
+            first.extend(page.events.into_iter().map(|event| (rank(event.id), event)));
         }
         if let Some(left_out) = left_out {
-            newest = newest.split_off(&left_out);
-            searched = searched.filter(|(next, _)| *next > left_out);
+            first = first.split_off(&rank(left_out));
+            searched = searched.filter(|(next, _)| rank(*next) > rank(left_out));
         }
-        while newest.len() > limit {
-            newest.pop_first();
+        while first.len() > limit {
+            first.pop_first();
             more = true;
         }
-        let events: Vec<Event> = newest.into_values().rev().collect();
+        let events: Vec<Event> = first.into_values().rev().collect();
         // A full page ends with its last event, even if the store's search got further.
         if let (Some((next, time)), false) = (searched, more && events.len() == limit) {
             return Ok(Page { events, next: Some(next), searched_to: Some(time) });
@@ -276,6 +277,7 @@ impl EventQuery for EventReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_store::Order;
     use crate::filter::Test;
     use crate::samples;
     use crate::{Ingest, Journal, JournalOptions};
@@ -305,8 +307,11 @@ mod tests {
         append(10);
 
         let all: Vec<u64> = (0..40).rev().collect();
-        for limit in [1, 3, 7, 39, 40, 100] {
-            let mut query = Query::newest(Filter::default(), limit);
+        for (limit, order) in [1, 3, 7, 39, 40, 100]
+            .into_iter()
+            .flat_map(|l| [(l, Order::NewestFirst), (l, Order::OldestFirst)])
+        {
+            let mut query = Query { order, ..Query::newest(Filter::default(), limit) };
             let mut seen = Vec::new();
             loop {
                 let page = reader.query(&query).unwrap();
@@ -317,7 +322,10 @@ mod tests {
                 }
                 assert_eq!(page.events.len(), limit);
             }
-            assert_eq!(seen, all, "{limit}");
+            if order == Order::OldestFirst {
+                seen.reverse();
+            }
+            assert_eq!(seen, all, "{limit} {order:?}");
         }
         let shop =
             Filter::default().with(Test::Subject(vec!["blog".into()])).without(Test::fact("rule", [941_100]));
@@ -334,9 +342,6 @@ mod tests {
 
         // A search that ends early in the store does not skip older events in the journal.
         let nowhere = Filter::default().with(Test::Text("/3".into()));
-        let mut query = Query::newest(nowhere.clone(), 4);
-        let mut seen = Vec::new();
-        let mut partial = 0;
         let mut store = SqliteStore::open_read_only(&database_path(data_dir.path()), BUSY_TIMEOUT).unwrap();
         store.set_budget(30);
         let store: Arc<dyn EventStore> = Arc::new(store);
@@ -344,19 +349,27 @@ mod tests {
             journal_folder(data_dir.path()),
             Box::new(move || Ok(Some(Arc::clone(&store)))),
         );
-        loop {
-            let page = slow.query(&query).unwrap();
-            partial += usize::from(page.searched_to.is_some());
-            seen.extend(numbers(&page.events));
-            query.before = page.next;
-            if page.next.is_none() {
-                break;
+        for order in [Order::OldestFirst, Order::NewestFirst] {
+            let mut query = Query { order, ..Query::newest(nowhere.clone(), 4) };
+            let mut seen = Vec::new();
+            let mut partial = 0;
+            loop {
+                let page = slow.query(&query).unwrap();
+                partial += usize::from(page.searched_to.is_some());
+                seen.extend(numbers(&page.events));
+                query.before = page.next;
+                if page.next.is_none() {
+                    break;
+                }
             }
+            let mut expected: Vec<u64> =
+                (0..40).filter(|number| nowhere.matches(&samples::event(*number))).collect();
+            if order == Order::NewestFirst {
+                expected.reverse();
+            }
+            assert_eq!(seen, expected, "{order:?}");
+            assert!(partial > 2 && expected.len() == 11, "{partial} {expected:?}");
         }
-        let expected: Vec<u64> =
-            (0..40).rev().filter(|number| nowhere.matches(&samples::event(*number))).collect();
-        assert_eq!(seen, expected);
-        assert!(partial > 2 && expected.len() == 11, "{partial} {expected:?}");
 
         // The tail returns the order of arrival, in steps, across the border between store and journal.
         let mut since = Position::START;

@@ -265,7 +265,7 @@ impl EventQuery for SqliteStore {
     }
 
     fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError> {
-        let query = Query { filter: filter.clone(), before, limit: 0 };
+        let query = Query { before, ..Query::newest(filter.clone(), 0) };
         self.read("count", |connection| {
             if before.is_none()
                 && let Some(count) = tallies::count(connection, filter)?

@@ -1,8 +1,10 @@
-//! Searches events: page by page, newest first, within a bounded time.
+//! Searches events: page by page, in the order of their identifiers, within a bounded time.
 //!
 //! A search steps through the rows of an index in the order of the identifiers, and counts them. If it has examined
 //! [`QUERY_BUDGET`](crate::limits::QUERY_BUDGET) rows without filling its page, it stops and reports how far it got;
 //! the next page continues there.
+
+use std::cmp::Reverse;
 
 use event::{Event, EventId};
 use memchr::memmem::Finder;
@@ -14,18 +16,18 @@ use super::payload::Unpacker;
 use super::read_event;
 use super::select::{self, Plan, Span, successor};
 use super::text_index::{self, Group};
-use crate::event_store::{Counted, Query};
+use crate::event_store::{Counted, Order, Query};
 use crate::filter::{Condition, Filter, Pattern, Test, ValuePattern, text_needle};
 use crate::limits::{
     COUNT_PAGE, MAX_PAGE_BYTES, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST,
 };
 use crate::newest::Newest;
 
-/// The result of a search, newest first.
+/// The result of a search, in the query's order.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub events: Vec<Event>,
-    /// Events before this one have not been examined, because the budget was spent.
+    /// Events after this one in the order have not been examined, because the budget was spent.
     pub unseen_before: Option<[u8; 16]>,
     /// The remaining budget.
     pub left: u64,
@@ -45,7 +47,7 @@ pub(super) fn walk(
     cost: u64,
     take: &mut dyn FnMut(Event),
 ) -> rusqlite::Result<Option<[u8; 16]>> {
-    let mut query = Query { filter: filter.clone(), before, limit: COUNT_PAGE };
+    let mut query = Query { before, ..Query::newest(filter.clone(), COUNT_PAGE) };
     loop {
         let found = Look::new(connection, &query, COUNT_PAGE, budget)?.find()?;
         let full = found.full;
@@ -67,6 +69,7 @@ pub(super) struct Look<'a> {
     connection: &'a Connection,
     filter: &'a Filter,
     before: Option<EventId>,
+    order: Order,
     /// Number of events after which the search stops.
     limit: usize,
     budget: u64,
@@ -89,6 +92,7 @@ impl<'a> Look<'a> {
             connection,
             filter: &query.filter,
             before: query.before,
+            order: query.order,
             limit,
             budget,
             facts,
@@ -97,7 +101,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Returns the newest events that pass.
+    /// Returns the first events that pass, in the query's order.
     pub(super) fn find(mut self) -> rusqlite::Result<Found> {
         let found = self.found()?;
         Ok(Found { left: self.budget, ..found })
@@ -110,7 +114,7 @@ impl<'a> Look<'a> {
         if let Some((groups, end)) = self.candidates(QUERY_CANDIDATES)? {
             return self.in_groups(&groups, end);
         }
-        let plan = Plan::new(self.filter, self.before, self.facts.clone());
+        let plan = Plan::new(self.filter, self.before, self.order, self.facts.clone());
         match self.listed(&plan)? {
             Some(ids) => self.in_list(&plan, &ids),
             None => self.along(&plan),
@@ -128,7 +132,7 @@ impl<'a> Look<'a> {
             let next = walk(self.connection, self.filter, self.before, self.budget, 0, take)?;
             return Ok(Counted { count, next: next.map(EventId::from_bytes) });
         }
-        let plan = Plan::new(self.filter, self.before, self.facts.clone());
+        let plan = Plan::new(self.filter, self.before, self.order, self.facts.clone());
         if let Some(ids) = self.listed(&plan)? {
             let mut statement = self.connection.prepare_cached(&plan.passing_row())?;
             for id in ids {
@@ -159,7 +163,7 @@ impl<'a> Look<'a> {
             return Ok(0);
         }
         if self.texts.is_empty() {
-            let plan = Plan::new(self.filter, self.before, self.facts.clone());
+            let plan = Plan::new(self.filter, self.before, self.order, self.facts.clone());
             let mut statement = self.connection.prepare_cached(&plan.count())?;
             return statement.query_row(params_from_iter(plan.values()), |row| row.get(0));
         }
@@ -173,7 +177,7 @@ impl<'a> Look<'a> {
             }
             return Ok(count);
         }
-        let plan = Plan::new(self.filter, self.before, self.facts.clone());
+        let plan = Plan::new(self.filter, self.before, self.order, self.facts.clone());
         let mut statement = self.connection.prepare_cached(&plan.rows())?;
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         while let Some(row) = rows.next()? {
@@ -238,7 +242,7 @@ impl<'a> Look<'a> {
         Ok(found)
     }
 
-    /// Examines only the events with these identifiers, newest first.
+    /// Examines only the events with these identifiers, in this order.
     fn in_list(&mut self, plan: &Plan, ids: &[[u8; 16]]) -> rusqlite::Result<Found> {
         let mut statement = self.connection.prepare_cached(&plan.row())?;
         let mut found = Found::default();
@@ -275,7 +279,7 @@ impl<'a> Look<'a> {
         if ids.len() > QUERY_CANDIDATES {
             return Ok(None);
         }
-        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.sort_unstable_by_key(|id| Reverse(self.order.rank(EventId::from_bytes(*id))));
         ids.dedup();
         Ok(Some(ids))
     }
@@ -283,7 +287,8 @@ impl<'a> Look<'a> {
     /// Returns the groups that may contain the texts, and the end of the index; none if there are too many groups, or
     /// too many events outside the index.
     fn candidates(&self, most: usize) -> rusqlite::Result<Option<(Vec<Group>, i64)>> {
-        if self.texts.indexed.is_empty() {
+        // a group spans events of many times, so those that begin the order may be in any
+        if self.texts.indexed.is_empty() || self.order == Order::OldestFirst {
             return Ok(None);
         }
         let end = text_index::end(self.connection)?;
@@ -291,7 +296,7 @@ impl<'a> Look<'a> {
         if self.connection.prepare_cached(beyond)?.exists(params![end, QUERY_CANDIDATES / 10])? {
             return Ok(None);
         }
-        let span = Span::of(self.filter, self.before);
+        let span = Span::of(self.filter, self.before, self.order);
         let groups = text_index::candidates(self.connection, &self.texts.indexed, &span, most)?;
         Ok(groups.map(|groups| (groups, end)))
     }
@@ -299,7 +304,7 @@ impl<'a> Look<'a> {
     /// Examines the events outside the index and then the groups, the one with the newest event first, until no
     /// remaining group can have a newer event than those found.
     fn in_groups(&mut self, groups: &[Group], end: i64) -> rusqlite::Result<Found> {
-        let mut newest = Newest::new(self.limit);
+        let mut newest = Newest::new(Order::NewestFirst, self.limit);
         self.in_range(end + 1, i64::MAX, &mut |event, bytes| newest.add(event, bytes))?;
         let mut unseen_before = None;
         for group in groups {
@@ -320,7 +325,7 @@ impl<'a> Look<'a> {
             unseen_before.filter(|bound| newest.left_out().is_none_or(|newest| newest.to_bytes() < *bound));
         let certain = |id: &EventId| unseen_before.is_none_or(|bound| id.to_bytes() >= bound);
         let left_out = newest.left_out().is_some() && unseen_before.is_none();
-        let events: Vec<Event> = newest.newest_first().filter(|event| certain(&event.id)).collect();
+        let events: Vec<Event> = newest.in_order().filter(|event| certain(&event.id)).collect();
         let full = left_out || events.len() >= self.limit;
         Ok(Found { events, unseen_before, full, ..Found::default() })
     }

@@ -4,6 +4,7 @@ use event::{EventId, Timestamp};
 use rusqlite::types::Value;
 
 use super::facts::Indexed;
+use crate::event_store::Order;
 use crate::filter::{Condition, Filter, Pattern, Test, address_key};
 use crate::limits::QUERY_LOOKUP_COST;
 
@@ -18,6 +19,7 @@ pub(super) struct Plan {
     rest: Conditions,
     /// Whether the plan steps through fewer rows than all events.
     drives: bool,
+    order: Order,
     /// Number of fact values to look up for each row.
     lookups: u64,
     /// The form of each condition in the index of facts; none if the index cannot evaluate it.
@@ -70,9 +72,14 @@ fn is_address(network: &ipnet::IpNet) -> bool {
 }
 
 impl Plan {
-    /// Returns a plan. `facts` has the form of each condition in the index of facts. The plan covers only events older
-    /// than `before`.
-    pub(super) fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
+    /// Returns a plan. `facts` has the form of each condition in the index of facts. The plan covers only events
+    /// after `before` in the order.
+    pub(super) fn new(
+        filter: &Filter,
+        before: Option<EventId>,
+        order: Order,
+        facts: Vec<Option<Indexed>>,
+    ) -> Self {
         let ranked = filter.conditions.iter().zip(&facts).enumerate();
         let ranked =
             ranked.filter_map(|(number, (condition, fact))| Some((rank(condition, fact.as_ref())?, number)));
@@ -89,11 +96,18 @@ impl Plan {
             driving: Conditions::default(),
             rest: Conditions::default(),
             drives: driver.is_some(),
+            order,
             lookups: 0,
             facts,
         };
-        if let Some(before) = before {
-            plan.driving.add(format!("{id} < ?"), [blob(before.to_bytes())]);
+        // Identifiers begin with the time: these bounds let the index skip rows outside the range. SQLite seeks to one
+        // bound of each direction only.
+        let span = Span::of(filter, before, order);
+        if span.first != Span::ALL.first {
+            plan.driving.add(format!("{id} >= ?"), [blob(span.first)]);
+        }
+        if span.before != Span::ALL.before {
+            plan.driving.add(format!("{id} < ?"), [blob(span.before)]);
         }
         for (number, condition) in filter.conditions.iter().enumerate() {
             plan.condition(condition, number, driver == Some(number));
@@ -102,7 +116,6 @@ impl Plan {
     }
 
     fn condition(&mut self, condition: &Condition, number: usize, drives: bool) {
-        let id = self.id;
         let fact = self.facts[number].as_ref();
         if is_in_json(&condition.test, fact) {
             return;
@@ -111,14 +124,6 @@ impl Plan {
             let values = [Value::Integer(*name)].into_iter().chain(values.iter().cloned());
             self.driving.add("f.name = ? AND f.value = ?".into(), values);
             return;
-        }
-        if !condition.inverted {
-            // Identifiers begin with the time: these bounds let the index skip rows outside the range.
-            match &condition.test {
-                Test::Since(time) => self.driving.add(format!("{id} >= ?"), [blob(first_id(*time))]),
-                Test::Until(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
-                _ => {}
-            }
         }
         self.lookups += fact.map_or(0, |fact| fact.values.len() as u64);
         let (sql, values) = match fact {
@@ -142,12 +147,13 @@ impl Plan {
         self.lookups + if looks_up { QUERY_LOOKUP_COST } else { 1 }
     }
 
-    /// Returns the SQL for each row that the driving conditions select, newest first: its identifier, and its JSON if
-    /// it passes the rest.
+    /// Returns the SQL for each row that the driving conditions select, in order: its identifier, and its JSON if it
+    /// passes the rest.
     pub(super) fn rows(&self) -> String {
         let (id, from) = (self.id, self.from);
         let (passed, driving) = (self.passed(), self.driving.sql());
-        format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} DESC")
+        let direction = if self.order == Order::OldestFirst { "ASC" } else { "DESC" };
+        format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} {direction}")
     }
 
     /// Like [`Plan::rows`], but returns 1 or 0 instead of the JSON: whether the event passes the rest.
@@ -222,7 +228,7 @@ impl Plan {
                 (Test::Fact(..), Some(fact)) => ("facts m", "m.event", fact_in("m", fact)),
                 _ => return None,
             };
-            let span = Span::of(filter, before);
+            let span = Span::of(filter, before, self.order);
             values.extend([blob(span.first), blob(span.before)]);
             Some((
                 format!("SELECT {id} FROM {from} WHERE {sql} AND {id} >= ? AND {id} < ? LIMIT {most}"),
@@ -330,8 +336,15 @@ pub(super) struct Span {
 }
 
 impl Span {
-    pub(super) fn of(filter: &Filter, before: Option<EventId>) -> Self {
-        let mut span = Self { first: [0; 16], before: before.map_or([0xff; 16], EventId::to_bytes) };
+    const ALL: Self = Self { first: [0; 16], before: [0xff; 16] };
+
+    pub(super) fn of(filter: &Filter, before: Option<EventId>, order: Order) -> Self {
+        let mut span = Self::ALL;
+        match (before.map(EventId::to_bytes), order) {
+            (None, _) => {}
+            (Some(id), Order::NewestFirst) => span.before = id,
+            (Some(id), Order::OldestFirst) => span.first = successor(id),
+        }
         for condition in filter.conditions.iter().filter(|condition| !condition.inverted) {
             match &condition.test {
                 Test::Since(time) => span.first = span.first.max(first_id(*time)),

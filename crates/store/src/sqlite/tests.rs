@@ -1,5 +1,6 @@
 use super::*;
 use crate::contract;
+use crate::event_store::Order;
 use crate::filter::Test;
 use crate::samples;
 use crate::sqlite::select::Span;
@@ -187,9 +188,17 @@ fn filters_walk_an_index_in_order() {
     ] {
         let filter = tests.iter().cloned().fold(Filter::default(), Filter::with);
         let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
-        let plan = select::Plan::new(&filter, Some(samples::event(9).id), facts);
+        let plan = select::Plan::new(&filter, Some(samples::event(9).id), Order::NewestFirst, facts);
         let found = explained(&store, &plan.rows(), plan.values().cloned().collect());
         assert!(found.iter().any(|step| step.contains(index)), "{tests:?}: {found:?}");
+        // the same index gives the other order
+        let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
+        let other = select::Plan::new(&filter, Some(samples::event(9).id), Order::OldestFirst, facts);
+        let reverse = explained(&store, &other.rows(), other.values().cloned().collect());
+        let index =
+            index.replace("id>? AND id<?", "id<?").replace("id<?", "id>?").replace("event<?", "event>?");
+        assert!(reverse.iter().any(|step| step.contains(&index)), "{tests:?}: {reverse:?}");
+        assert!(!reverse.iter().any(|step| step.contains("TEMP B-TREE")), "{tests:?}: {reverse:?}");
         assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "{tests:?}: {found:?}");
         assert!(
             !found.iter().any(|step| step.contains("SCAN") && !step.contains("CONSTANT")),
@@ -203,7 +212,8 @@ fn filters_walk_an_index_in_order() {
     ] {
         let filter = Filter::default().with(test.clone());
         let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
-        let (sql, values) = select::Plan::new(&filter, None, facts).list(&filter, None, 10).unwrap();
+        let (sql, values) =
+            select::Plan::new(&filter, None, Order::NewestFirst, facts).list(&filter, None, 10).unwrap();
         let found = explained(&store, &sql, values);
         assert!(found.iter().any(|step| step.contains(index)), "{test:?}: {found:?}");
     }
@@ -215,8 +225,8 @@ fn filters_walk_an_index_in_order() {
 }
 
 /// Returns all pages of a query, and the number of pages that ended before they were full.
-fn pages(store: &SqliteStore, filter: &Filter, limit: usize) -> (Vec<u64>, usize) {
-    let mut query = Query::newest(filter.clone(), limit);
+fn pages(store: &SqliteStore, filter: &Filter, order: Order, limit: usize) -> (Vec<u64>, usize) {
+    let mut query = Query { order, ..Query::newest(filter.clone(), limit) };
     let (mut numbers, mut partial) = (Vec::new(), 0);
     let mut before = None;
     loop {
@@ -225,11 +235,12 @@ fn pages(store: &SqliteStore, filter: &Filter, limit: usize) -> (Vec<u64>, usize
         partial += usize::from(page.searched_to.is_some());
         assert!(page.events.len() == limit || page.next.is_none() || page.searched_to.is_some());
         if let (Some(last), Some(searched)) = (page.events.last(), page.searched_to) {
-            assert!(last.time >= searched);
+            let last = last.id.time();
+            assert!(if order == Order::NewestFirst { last >= searched } else { last <= searched });
         }
         query.before = page.next;
         let Some(next) = page.next else { return (numbers, partial) };
-        assert!(before.is_none_or(|before| next < before), "it goes on");
+        assert!(before.is_none_or(|before| order.rank(next) < order.rank(before)), "it goes on");
         before = Some(next);
     }
 }
@@ -279,9 +290,14 @@ fn a_search_that_takes_too_long_says_how_far_it_came_and_goes_on() {
         ] {
             let expected: Vec<u64> =
                 (0..200).rev().filter(|number| filter.matches(&samples::event(*number))).collect();
-            for limit in [3, 600] {
-                let (found, ended) = pages(&store, &filter, limit);
-                assert_eq!(found, expected, "{filter:?} {limit} {budget}");
+            for (order, limit) in
+                [(Order::NewestFirst, 3), (Order::NewestFirst, 600), (Order::OldestFirst, 3)]
+            {
+                let (mut found, ended) = pages(&store, &filter, order, limit);
+                if order == Order::OldestFirst {
+                    found.reverse();
+                }
+                assert_eq!(found, expected, "{filter:?} {order:?} {limit} {budget}");
                 partial += ended;
             }
             assert_eq!(store.count(&filter).unwrap(), expected.len() as u64, "{filter:?}");
@@ -302,12 +318,12 @@ fn only_groups_that_may_hold_a_text_are_read() {
     store.budget = text_index::GROUP as u64 * crate::limits::QUERY_JSON_COST + 1;
     for (text, found) in [("NEEDLE in", vec![1234]), ("no such text", vec![])] {
         let filter = Filter::default().with(Test::Text(text.into()));
-        assert_eq!(pages(&store, &filter, 10), (found, 0), "{text}");
+        assert_eq!(pages(&store, &filter, Order::NewestFirst, 10), (found, 0), "{text}");
     }
     // beyond the maximum number of candidates, events are examined in their order
     let candidates = |text: &str, most| {
         let texts = [text.to_owned()];
-        let span = Span::of(&Filter::default(), None);
+        let span = Span::of(&Filter::default(), None, Order::NewestFirst);
         store.read("test", |c| text_index::candidates(c, &texts, &span, most)).unwrap().map(|g| g.len())
     };
     assert_eq!(candidates("needle", 1), Some(1));
@@ -331,7 +347,7 @@ fn seen_3_a_search_for_a_text_reads_no_group_outside_the_times_of_the_filter() {
     let after = Timestamp::from_micros(last.as_micros() + 1_000_000);
     for time in [Test::Since(after), Test::Until(first)] {
         let filter = Filter::default().with(Test::Text("page".into())).with(time);
-        assert_eq!(pages(&store, &filter, 10), (vec![], 0), "{filter:?}");
+        assert_eq!(pages(&store, &filter, Order::NewestFirst, 10), (vec![], 0), "{filter:?}");
     }
 }
 
@@ -345,7 +361,7 @@ fn texts_are_indexed_in_pieces_behind_the_ingest() {
     let text = Filter::default().with(Test::Text("page/77?".into()));
     let mut left = Vec::new();
     while left.last() != Some(&0) {
-        assert_eq!(pages(&store, &text, 10).0, [77]);
+        assert_eq!(pages(&store, &text, Order::NewestFirst, 10).0, [77]);
         left.push(store.tend().unwrap());
     }
     let piece = (TEND_GROUPS * text_index::GROUP) as u64;
@@ -375,7 +391,7 @@ fn ranges_with_many_values_are_read_from_the_events() {
         let by_index = store.read("test", |c| facts::resolve(c, &numbers)).unwrap()[0].is_some();
         assert_eq!(by_index, count <= most, "{count}");
         assert_eq!(store.count(&numbers).unwrap(), count as u64);
-        assert_eq!(pages(&store, &numbers, 7).0.len(), count);
+        assert_eq!(pages(&store, &numbers, Order::NewestFirst, 7).0.len(), count);
     }
     for (texts, count, by_index) in [("t00*", 10, true), ("t0*", 2 * most, false), ("*", 2 * most, false)] {
         let filter = Filter::default().with(Test::fact("t", [texts]));
@@ -410,7 +426,7 @@ fn what_retention_deletes_leaves_no_trace() {
     assert!((10..125).contains(&groups), "{groups}");
     assert_eq!(rows("text_index"), groups);
     let filter = Filter::default().with(Test::Text("page/95".into()));
-    assert_eq!(pages(&store, &filter, 100).0, (950..960).rev().collect::<Vec<_>>());
+    assert_eq!(pages(&store, &filter, Order::NewestFirst, 100).0, (950..960).rev().collect::<Vec<_>>());
     store.retain(&keep(0), at(2000)).unwrap();
     assert_eq!((rows("text_groups"), rows("text_index")), (0, 0));
     assert_eq!(
@@ -421,7 +437,10 @@ fn what_retention_deletes_leaves_no_trace() {
     ingest(&store, 3000..3016).unwrap();
     while store.tend().unwrap() > 0 {}
     assert_eq!(rows("text_groups"), 2);
-    assert_eq!(pages(&store, &Filter::default().with(Test::Text("page/3003".into())), 100).0, [3003]);
+    assert_eq!(
+        pages(&store, &Filter::default().with(Test::Text("page/3003".into())), Order::NewestFirst, 100).0,
+        [3003]
+    );
 }
 
 #[test]
