@@ -116,7 +116,7 @@ export default async (bench) => {
     await page.waitForFunction(() => document.querySelector(".message").textContent.length > 60_000);
     await literal("a long body");
 
-    for (const path of ["/events?node=crafted", "/incidents?span=all", "/", "/live?node=crafted"]) {
+    for (const path of ["/events?node=crafted", "/incidents", "/", "/live?node=crafted"]) {
       await looker.open(path);
       await literal(path);
     }

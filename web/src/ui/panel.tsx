@@ -9,6 +9,7 @@ import { useKeys } from "./keys";
 export function SidePanel({
   title,
   href,
+  link = t("ui.openPage"),
   onClose,
   onBefore,
   onNext,
@@ -17,6 +18,8 @@ export function SidePanel({
   title: string;
   /** The address of the page of what it shows. */
   href: string;
+  /** The text of the link to it. */
+  link?: string;
   onClose: () => void;
   /** Undefined at the begin and at the end of the list. */
   onBefore: (() => void) | undefined;
@@ -41,7 +44,7 @@ export function SidePanel({
           ↓
         </Button>
         <a class="button quiet small" href={href}>
-          {t("ui.openPage")}
+          {link}
         </a>
         <Button kind="quiet" small aria-label={t("ui.close")} title={t("ui.close")} onClick={onClose}>
           ×

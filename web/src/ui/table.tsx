@@ -24,7 +24,13 @@ export interface Sort {
   down: boolean;
 }
 
-export interface TableProps<R> {
+/** How rows are sorted. Heads of columns that sort become buttons with `onSort`. */
+export interface Sorting {
+  sort?: Sort;
+  onSort?: (sort: Sort) => void;
+}
+
+export interface TableProps<R> extends Sorting {
   /** The table's name for screen readers. */
   caption: string;
   columns: readonly Column<R>[];
@@ -32,8 +38,6 @@ export interface TableProps<R> {
   rowKey: (row: R) => string | number;
   /** The key of the selected row, which is kept in view. */
   selected?: string | number | null | undefined;
-  sort?: Sort;
-  onSort?: (sort: Sort) => void;
 }
 
 export interface GridProps<R> extends TableProps<R> {
@@ -64,7 +68,7 @@ function Heads<R>({ columns, sort, onSort }: Pick<TableProps<R>, "columns" | "so
               role="columnheader"
               scope="col"
               class={column.kind === "code" ? "" : classOf(column.kind)}
-              aria-sort={sorted ? (sort.down ? "descending" : "ascending") : undefined}
+              aria-sort={sorted ? (sort.down ? "descending" : "ascending") : column.sorts && onSort ? "none" : undefined}
             >
               {column.sorts && onSort ? (
                 <button type="button" class="sort" onClick={() => onSort({ name, down: sorted ? !sort.down : true })}>

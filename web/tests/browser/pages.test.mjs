@@ -684,14 +684,14 @@ const INCIDENT = {
   filter: "client=203.0.113.7&subject=shop",
 };
 
-test("incidents: a scan is one line with its course; it expands, and leads to its events", async () => {
+test("incidents: a scan is one row with its course; it opens beside the list, and leads to its events", async () => {
   const routes = {
     "GET /api/incidents": { incidents: [INCIDENT, { ...INCIDENT, id: "i2", stopped: 10000 }], next: null },
     "GET /api/events": { events: [], next: null, searched_to: null },
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/incidents`);
-    const line = page.locator(".incident-line").first();
+    const line = page.locator(".incident-row").first();
     await line.waitFor();
     const text = await line.innerText();
     for (const part of ["SQL injection, login.denied +1", "203.0.113.7", "shop /login", "10,000", "1 not stopped"]) assert.ok(text.includes(part), text);
@@ -699,14 +699,27 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     const heights = await line.locator("svg rect").evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))));
     assert.ok(heights[31] === 20 && heights[0] === 0 && heights[1] === 2, String(heights));
     await page.keyboard.press("j");
-    await page.keyboard.press("o");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/incidents?open=i1");
     await page.getByText("942100 × 9,000").waitFor();
     await page.getByText("login.denied × 900").waitFor();
-    await page.getByRole("button", { name: "24 hours" }).click();
-    await page.waitForURL("**/incidents?span=24h");
-    await page.locator("h1").click();
+    assert.equal(await page.evaluate(() => document.activeElement.matches(".side-panel h2")), true);
     await page.keyboard.press("j");
-    await page.keyboard.press("Enter");
+    await page.waitForURL("**/incidents?open=i2");
+    await page.goBack();
+    await page.waitForURL("**/incidents");
+    assert.equal(await page.locator(".incident-row.selected").getAttribute("data-id"), "i2");
+    // the histogram follows the range, and chooses it
+    const sent = (path) => page.waitForRequest((request) => request.url().includes(`/api/${path}?`)).then((request) => new URL(request.url()).searchParams);
+    const requests = [sent("incidents"), sent("overview")];
+    await page.getByRole("button", { name: "24 hours" }).click();
+    await page.waitForURL("**/incidents?since=24h");
+    const [incidents, counts] = await Promise.all(requests);
+    await line.waitFor();
+    assert.equal(Date.parse(incidents.get("since")), Date.parse(counts.get("since")));
+    assert.deepEqual([counts.get("step"), incidents.get("until")], ["hour", null]);
+    await line.click();
+    await page.locator(".side-panel").getByRole("link", { name: "Open in Events" }).click();
     await page.waitForURL(/\/events\?client=203\.0\.113\.7&subject=shop$/);
   });
 });
@@ -1212,7 +1225,7 @@ for (const [name, options] of [
       await page.locator(".saved-choice").waitFor();
       await assertLiteral(page, "list");
       for (const [path, shown] of [
-        ["/incidents", ".incident-line"],
+        ["/incidents", ".incident-row"],
         ["/tuning", ".exclusion .actions button"],
         ["/history", ".change .actions button"],
         ["/learning", ".proposals"],

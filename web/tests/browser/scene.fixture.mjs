@@ -168,7 +168,8 @@ export function routes(events = scene()) {
       const before = searchParams.get("before");
       const kind = searchParams.get("kind");
       const limit = Number(searchParams.get("limit") ?? 50);
-      const found = events.filter((one) => !kind || one.kind === kind);
+      const ordered = searchParams.get("order") === "oldest" ? events.toReversed() : events;
+      const found = ordered.filter((one) => !kind || one.kind === kind);
       const from = before ? found.findIndex(({ id }) => id === before) + 1 : 0;
       const page = found.slice(from, from + limit);
       return { events: page, next: from + limit < found.length ? page.at(-1).id : null, searched_to: null };

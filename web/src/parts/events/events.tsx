@@ -1,8 +1,9 @@
-// The list of events, newest first, by any query: its course over time, its rows, and the event that is open beside them.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+// The list of events by any query, newest or oldest first: its course over time, its rows, and the event that is open beside them.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Overview } from "../../api";
-import { ApiError, get, useRetry } from "../../api/client";
+import { get, useRetry } from "../../api/client";
 import { type Event } from "../../api/event";
+import { type Pages, type PagesState, usePages } from "../../api/pages";
 import { dateTime } from "../../i18n";
 import type { PageProps } from "../part";
 import { isTime, toParams } from "../../query/query";
@@ -19,20 +20,12 @@ import { MOST, useTail } from "./tail";
 import { t } from "./texts";
 import { knownValues, useQuery } from "./useQuery";
 
-interface EventPage {
-  events: Event[];
-  next: string | null;
-  searched_to: string | null;
-}
-
-/** Number of events on a page. */
-const LIMIT = 50;
 const RANGES = ["1h", "24h", "7d", "30d", "all"] as const;
 
 /** What the list keeps for the visitor's return. */
 interface Kept {
   text: string;
-  state: State;
+  state: PagesState<Event>;
   selected: string | undefined;
 }
 
@@ -41,7 +34,8 @@ export default function Events({ title }: PageProps) {
   const query = useQuery(turn);
   const before = useRef(kept<Kept>()).current;
   const returned = before?.text === query.text && turn === 0 ? before : undefined;
-  const list = useEvents(query.api, turn, returned?.state);
+  const ordered = query.oldest ? `${query.api}${query.api && "&"}order=oldest` : query.api;
+  const list = usePages<Event>(`/api/events?${ordered}`, "events", turn, returned?.state);
   useRetry(list.error, list.more);
   const count = useCount(query.api, turn);
   const [selected, setSelected] = useState(returned?.selected);
@@ -53,10 +47,10 @@ export default function Events({ title }: PageProps) {
   const range = useMemo(() => rangeOf(query.conditions), [query.conditions, turn]);
   const filter = useMemo(() => toParams(query.conditions.filter(({ property }) => !isTime(property))).toString(), [query.conditions]);
   const course = useCourse(filter, range, turn);
-  const known = useMemo(() => withTops(knownValues(list.events), course.data?.top), [list.events, course.data]);
-  const tail = useTail(query.api, range.open, () => list.events[0]?.id);
-  const listed = useMemo(() => new Set(list.events.map(({ id }) => id)), [list.events]);
-  const fresh = tail.shown.value.filter(({ id }) => !listed.has(id));
+  const known = useMemo(() => withTops(knownValues(list.items), course.data?.top), [list.items, course.data]);
+  const tail = useTail(query.api, range.open && !query.oldest, () => list.items[0]?.id);
+  const listed = useMemo(() => new Set(list.items.map(({ id }) => id)), [list.items]);
+  const fresh = query.oldest ? [] : tail.shown.value.filter(({ id }) => !listed.has(id));
   const refresh = (): void => setTurn(turn + 1);
   const showFresh = (): void => {
     const gap = tail.gap.value;
@@ -65,11 +59,12 @@ export default function Events({ title }: PageProps) {
     else list.add(events);
   };
   useKeys({
-    m: { label: t("events.more"), run: () => list.next && !list.loading && list.more() },
+    m: { label: t(query.oldest ? "events.moreNew" : "events.more"), run: () => list.next && !list.loading && list.more() },
     n: { label: t("events.showNew"), run: () => fresh.length > 0 && showFresh() },
     r: { label: t("ui.refresh"), run: refresh },
   });
-  const more = list.next !== null && list.searchedTo === null && !list.loading && !list.error ? list.more : undefined;
+  // the button stays while it loads, and keeps the focus
+  const more = list.next !== null && list.searchedTo === null && !list.error ? list.more : undefined;
   return (
     <Page
       title={title}
@@ -96,9 +91,11 @@ export default function Events({ title }: PageProps) {
       <CourseView course={course} onSpan={(span) => query.set(withRange(query.conditions, span))} />
       <Browser
         label={title}
-        events={list.events}
+        events={list.items}
         add={query.add}
         more={more}
+        sort={{ name: "time", down: !query.oldest }}
+        onSort={({ down }) => query.setOldest(!down)}
         selectedFirst={returned?.selected}
         onSelected={setSelected}
         head={
@@ -122,7 +119,7 @@ export default function Events({ title }: PageProps) {
                 <p class="note">{t("events.exportNote")}</p>
                 <div class="actions start">
                   {(["csv", "jsonl"] as const).map((format) => (
-                    <a key={format} class="button plain small" href={`/api/events/export?${query.api}${query.api && "&"}format=${format}`} download={`events.${format}`}>
+                    <a key={format} class="button plain small" href={`/api/events/export?${ordered}${ordered && "&"}format=${format}`} download={`events.${format}`}>
                       {t(`events.exports.${format}`)}
                     </a>
                   ))}
@@ -155,8 +152,8 @@ export default function Events({ title }: PageProps) {
         }
       />
       {list.error && <Problem error={list.error} retry={list.more} />}
-      {list.loading && <Loading lines={list.events.length > 0 ? 2 : 8} />}
-      {!list.loading && !list.error && <End list={list} />}
+      {list.loading && <Loading lines={list.items.length > 0 ? 2 : 8} />}
+      {!list.error && <End list={list} oldest={query.oldest} />}
     </Page>
   );
 }
@@ -180,79 +177,17 @@ function withTops(known: Known, top: Overview["top"] | undefined): Known {
 }
 
 /** The end of the list: where the search stopped, or that there is nothing more. */
-function End({ list }: { list: List }) {
+function End({ list, oldest }: { list: Pages<Event>; oldest: boolean }) {
   if (list.searchedTo !== null && list.next !== null) {
     return (
       <p class="search-state">
-        {t("events.searchedTo", { time: dateTime(list.searchedTo) })}{" "}
+        {t(oldest ? "events.searchedUpTo" : "events.searchedTo", { time: dateTime(list.searchedTo) })}{" "}
         <Button onClick={list.more}>{t("events.goOn")}</Button>
       </p>
     );
   }
-  if (list.next !== null || list.events.length === 0) return null;
+  if (list.loading || list.next !== null || list.items.length === 0) return null;
   return <p class="search-state note">{t("events.all")}</p>;
-}
-
-interface List {
-  events: Event[];
-  next: string | null;
-  searchedTo: string | null;
-  loading: boolean;
-  error: ApiError | undefined;
-  more: () => void;
-  /** Adds new events at the begin. */
-  add: (events: readonly Event[]) => void;
-}
-
-type State = Omit<List, "more" | "add">;
-const NOTHING: State = { events: [], next: null, searchedTo: null, loading: true, error: undefined };
-
-/** Loads events page by page, after those that the visitor left here. */
-function useEvents(api: string, turn: number, left: State | undefined): List {
-  const [state, setState] = useState<State>(left ?? NOTHING);
-  const skip = useRef(left !== undefined);
-  const abort = useRef<AbortController>(undefined);
-  const load = useCallback(
-    (before: string | null, kept: Event[]) => {
-      abort.current?.abort();
-      const controller = new AbortController();
-      abort.current = controller;
-      setState((state) => ({ ...state, events: kept, loading: true, error: undefined }));
-      const query = new URLSearchParams(api);
-      query.set("limit", String(LIMIT));
-      if (before) query.set("before", before);
-      get<EventPage>(`/api/events?${query}`, { signal: controller.signal }).then(
-        (page) => {
-          if (controller.signal.aborted) return;
-          const events = [...kept, ...page.events];
-          setState({ events, next: page.next, searchedTo: page.searched_to, loading: false, error: undefined });
-        },
-        (error: unknown) => {
-          if (controller.signal.aborted) return;
-          const known = error instanceof ApiError ? error : new ApiError(0, String(error));
-          setState((state) => ({ ...state, next: before ?? state.next, loading: false, error: known }));
-        },
-      );
-    },
-    [api],
-  );
-  useEffect(() => {
-    if (skip.current) skip.current = false;
-    else load(null, []);
-    return () => abort.current?.abort();
-  }, [load, turn]);
-  return useMemo(
-    () => ({
-      ...state,
-      more: () => load(state.next, state.events),
-      add: (events) =>
-        setState((before) => {
-          const known = new Set(before.events.map(({ id }) => id));
-          return { ...before, events: [...events.filter(({ id }) => !known.has(id)), ...before.events] };
-        }),
-    }),
-    [state, load],
-  );
 }
 
 interface Count {

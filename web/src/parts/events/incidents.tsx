@@ -1,12 +1,20 @@
-// Incidents: events grouped by actor, each with its course over time.
-import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, useRetry } from "../../api/client";
-import { number } from "../../i18n";
-import { navigate, place, setQuery } from "../../router";
-import { Badge, Button, Choice, Empty, Fact, Facts, Loading, Page, Problem, Time, Untrusted, useKeys, visible } from "../../ui";
+// Incidents: events grouped by actor, each with its course over time, and the one that is open beside them.
+import { type ComponentChildren } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import { useRetry } from "../../api/client";
+import { usePages } from "../../api/pages";
+import { date, number } from "../../i18n";
+import { Badge, Button, Empty, Fact, Facts, Loading, Page, Panel, Problem, Time, Untrusted, useKeys, visible } from "../../ui";
+import { SidePanel } from "../../ui/panel";
+import { RangePicker, zoneText } from "../../ui/range";
+import { type Column, Grid } from "../../ui/table";
 import type { PageProps } from "../part";
+import { useBeside } from "./beside";
+import { CourseView, useCourse } from "./course";
 import { kindTitle } from "./kinds";
+import { type Ranged, rangeOf, withRange } from "./span";
 import { has, t } from "./texts";
+import { useQuery } from "./useQuery";
 
 interface Incident {
   id: string;
@@ -28,74 +36,87 @@ interface Incident {
   filter: string;
 }
 
-interface IncidentPage {
-  incidents: Incident[];
-  next: string | null;
-}
-
-const SPANS = { "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000, all: 0 } as const;
-type Spans = keyof typeof SPANS;
+const RANGES = ["24h", "7d", "30d", "all"] as const;
+/** Columns that stay while an incident is open. */
+const NARROW = new Set(["time", "actor", "kind", "outcome"]);
 
 export default function Incidents({ title }: PageProps) {
-  const asked = place.value.query.get("span");
-  const span: Spans = asked && asked in SPANS ? (asked as Spans) : "7d";
   const [turn, setTurn] = useState(0);
-  const list = useIncidents(span, turn);
-  useRetry(list.error, () => setTurn(turn + 1));
-  const [selected, setSelected] = useState(-1);
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const toggle = (id: string): void => {
-    const changed = new Set(open);
-    if (!changed.delete(id)) changed.add(id);
-    setOpen(changed);
-  };
-  const element = useRef<HTMLOListElement>(null);
-  useEffect(() => {
-    element.current?.querySelector(".selected")?.scrollIntoView({ block: "nearest" });
-  }, [selected]);
-  const move = (by: number): void =>
-    setSelected(Math.max(0, Math.min(list.incidents.length - 1, selected + by)));
-  const chosen = list.incidents[selected];
-  useKeys({
-    j: { label: t("ui.select"), run: () => move(1) },
-    k: { label: t("ui.selectBefore"), run: () => move(-1) },
-    o: { label: t("incidents.keyExpand"), run: () => chosen && toggle(chosen.id) },
-    Enter: { label: t("incidents.keyList"), run: () => chosen && navigate(`/events?${chosen.filter}`) },
-    r: { label: t("ui.refresh"), run: () => setTurn(turn + 1) },
-  });
+  const query = useQuery(turn);
+  const range = useMemo(() => rangeOf(query.conditions), [query.conditions, turn]);
+  const course = useCourse("", range, turn);
+  const list = usePages<Incident>(`/api/incidents?${timesOf(range)}`, "incidents", turn);
+  useRetry(list.error, list.more);
+  // the button stays while it loads, and keeps the focus
+  const more = list.next !== null && !list.error ? list.more : undefined;
+  const ids = useMemo(() => list.items.map(({ id }) => id), [list.items]);
+  const { open, selected, select, show, buttons } = useBeside(ids, { more });
+  const opened = list.items.find(({ id }) => id === open);
+  const refresh = (): void => setTurn(turn + 1);
+  useKeys({ r: { label: t("ui.refresh"), run: refresh } });
   return (
     <Page
       title={title}
+      wide
       actions={
-        <Choice
-          label={t("range.label")}
-          value={span}
-          onValue={(value) => setQuery({ span: value })}
-          options={(Object.keys(SPANS) as Spans[]).map((value) => ({ value, label: t(`range.${value}`) }))}
-        />
+        <>
+          <RangePicker
+            ranges={RANGES}
+            chosen={range.name}
+            custom={course.span}
+            onRange={(name) => query.set(withRange(query.conditions, name))}
+            onCustom={(since, until) => query.set(withRange(query.conditions, { since, until }))}
+          />
+          <Button small onClick={refresh}>
+            {t("ui.refresh")}
+          </Button>
+        </>
       }
     >
-      <ol class="incidents" ref={element}>
-        {list.incidents.map((incident, at) => (
-          <Line
-            key={incident.id}
-            incident={incident}
-            selected={at === selected}
-            open={open.has(incident.id)}
-            onToggle={() => toggle(incident.id)}
-          />
-        ))}
-      </ol>
-      {list.error && <Problem error={list.error} retry={() => setTurn(turn + 1)} />}
-      {list.loading && <Loading />}
-      {!list.loading && !list.error && list.incidents.length === 0 && <Empty>{t("incidents.none")}</Empty>}
-      {list.next && !list.loading && (
-        <p class="search-state">
-          <Button onClick={list.more}>{t("incidents.older")}</Button>
-        </p>
-      )}
+      <CourseView course={course} onSpan={(span) => query.set(withRange(query.conditions, span))} />
+      <div class={opened ? "event-list beside" : "event-list"}>
+        <div class="event-list-main">
+          <p class="count">
+            <span>{t("range.zone", { zone: zoneText() })}</span>
+          </p>
+          {list.items.length > 0 && (
+            <Grid
+              caption={title}
+              rows={list.items}
+              rowKey={({ id }) => id}
+              columns={opened ? columns().filter(({ name }) => NARROW.has(name ?? "")) : columns()}
+              selected={selected}
+              onSelect={({ id }) => select(id)}
+              onOpen={({ id }) => show(id)}
+              group={({ last }) => date(last)}
+              rowClass={() => "incident-row"}
+            />
+          )}
+          {list.error && <Problem error={list.error} retry={list.more} />}
+          {list.loading && <Loading />}
+          {!list.loading && !list.error && list.items.length === 0 && <Empty>{t("incidents.none")}</Empty>}
+          {more && (
+            <p class="search-state">
+              <Button onClick={more}>{t("incidents.older")}</Button>
+            </p>
+          )}
+        </div>
+        {opened && (
+          <SidePanel title={`${visible(opened.actor)} · ${categoryTexts(opened)}`} href={`/events?${opened.filter}`} link={t("event.inList")} {...buttons}>
+            <Details incident={opened} />
+          </SidePanel>
+        )}
+      </div>
     </Page>
   );
+}
+
+/** Returns the range as parameters of the API. */
+function timesOf({ span, open }: Ranged): string {
+  const times = new URLSearchParams();
+  if (span) times.set("since", span.since.toISOString());
+  if (span && !open) times.set("until", span.until.toISOString());
+  return times.toString();
 }
 
 export function categoryText(category: string): string {
@@ -103,84 +124,84 @@ export function categoryText(category: string): string {
   return has(key) ? t(key) : visible(kindTitle(category) ?? category);
 }
 
-/** Categories that a line names; the others are in its details. */
+/** Categories that a row names; the others are in its details. */
 const NAMED = 2;
 
-function Categories({ categories }: { categories: Incident["categories"] }) {
+function categoryTexts({ categories }: Incident): string {
   const texts = categories.slice(0, NAMED).map(({ category }) => categoryText(category));
   const more = categories.length - texts.length;
-  return <span class="incident-kind">{texts.join(", ") + (more > 0 ? ` +${number(more)}` : "")}</span>;
+  return texts.join(", ") + (more > 0 ? ` +${number(more)}` : "");
 }
 
-function Line({
-  incident,
-  selected,
-  open,
-  onToggle,
-}: {
-  incident: Incident;
-  selected: boolean;
-  open: boolean;
-  onToggle: () => void;
-}) {
-  const passed = incident.events - incident.stopped;
-  return (
-    <li class={selected ? "incident selected" : "incident"} aria-current={selected ? "true" : undefined}>
-      <button type="button" class="incident-line" aria-expanded={open} onClick={onToggle}>
-        <Categories categories={incident.categories} />
-        <code class="incident-client">
-          <Untrusted text={incident.actor} limit={60} />
+function columns(): Column<Incident>[] {
+  return [
+    { name: "time", title: t("incidents.to"), width: "7rem", cell: ({ last }) => <Time time={last} short /> },
+    {
+      name: "actor",
+      title: t("event.actor"),
+      width: "12rem",
+      cell: ({ actor }) => (
+        <code>
+          <Untrusted text={actor} limit={60} />
         </code>
-        <span class="incident-target">
-          {incident.target === "many" ? t("incidents.many") : <Untrusted text={incident.target} limit={120} />}
-        </span>
-        <Sparkline course={incident.course} label={t("incidents.course", { n: incident.events })} />
-        <span class="incident-events">{t("events.count", { n: incident.events })}</span>
-        <Badge kind={passed > 0 ? "warn" : "good"}>
-          {passed > 0 ? t("incidents.notStopped", { n: passed }) : t("incidents.allStopped")}
-        </Badge>
-        <span class="incident-time">
-          <Time time={incident.last} relative />
-        </span>
-      </button>
-      {open && (
-        <div class="incident-more">
-          <Facts>
-            <Fact name={t("incidents.from")}>
-              <Time time={incident.first} />
-            </Fact>
-            <Fact name={t("incidents.to")}>
-              <Time time={incident.last} />
-            </Fact>
-            <Fact name={t("incidents.stopped")}>
-              {number(incident.stopped)} / {number(incident.events)}
-            </Fact>
-            <Fact name={t("incidents.highest")}>{number(incident.highest_score)}</Fact>
-            <Fact name={t("incidents.categories")} wide>
-              <span class="rule-counts">
-                {incident.categories.map(({ category, count }) => (
-                  <a key={category} href={`/events?${withOnly(incident.filter, "category", category)}`}>
-                    {categoryText(category)} × {number(count)}
-                  </a>
-                ))}
-              </span>
-            </Fact>
-            <Fact name={t("incidents.rules")} wide>
-              <span class="rule-counts">
-                {incident.rules.map(({ id, count }) => (
-                  <a key={id} href={`/events?${withOnly(incident.filter, "rule", String(id))}`}>
-                    <code>{id}</code> × {number(count)}
-                  </a>
-                ))}
-              </span>
-            </Fact>
-          </Facts>
-          <p>
-            <a href={`/events?${incident.filter}`}>{t("incidents.list", { n: incident.events })}</a>
-          </p>
-        </div>
-      )}
-    </li>
+      ),
+    },
+    { name: "kind", title: t("incidents.categories"), kind: "wide", cell: (incident) => <b>{categoryTexts(incident)}</b> },
+    {
+      name: "target",
+      title: t("event.subject"),
+      kind: "wide",
+      cell: ({ target }) => (target === "many" ? t("incidents.many") : <Untrusted text={target} limit={120} />),
+    },
+    {
+      name: "course",
+      title: t("incidents.overTime"),
+      width: "8rem",
+      cell: ({ course, events }) => <Sparkline course={course} label={t("incidents.course", { n: events })} />,
+    },
+    { name: "events", title: t("overview.events"), kind: "number", width: "6rem", cell: ({ events }) => number(events) },
+    {
+      name: "outcome",
+      title: t("event.outcome"),
+      width: "9rem",
+      cell: ({ events, stopped }) =>
+        events > stopped ? <Badge kind="warn">{t("incidents.notStopped", { n: events - stopped })}</Badge> : <Badge kind="good">{t("incidents.allStopped")}</Badge>,
+    },
+  ];
+}
+
+function Details({ incident }: { incident: Incident }) {
+  const links = (property: string, values: { value: string; label: ComponentChildren; count: number }[]) => (
+    <span class="rule-counts">
+      {values.map(({ value, label, count }) => (
+        <a key={value} href={`/events?${withOnly(incident.filter, property, value)}`}>
+          {label} × {number(count)}
+        </a>
+      ))}
+    </span>
+  );
+  return (
+    <Panel title={t("events.count", { n: incident.events })}>
+      <Facts>
+        <Fact name={t("incidents.from")}>
+          <Time time={incident.first} />
+        </Fact>
+        <Fact name={t("incidents.to")}>
+          <Time time={incident.last} />
+        </Fact>
+        <Fact name={t("event.subject")}>{incident.target === "many" ? t("incidents.many") : <Untrusted text={incident.target} limit={200} />}</Fact>
+        <Fact name={t("incidents.stopped")}>
+          {number(incident.stopped)} / {number(incident.events)}
+        </Fact>
+        <Fact name={t("incidents.highest")}>{number(incident.highest_score)}</Fact>
+        <Fact name={t("incidents.categories")} wide>
+          {links("category", incident.categories.map(({ category, count }) => ({ value: category, label: categoryText(category), count })))}
+        </Fact>
+        <Fact name={t("incidents.rules")} wide>
+          {links("rule", incident.rules.map(({ id, count }) => ({ value: String(id), label: <code>{id}</code>, count })))}
+        </Fact>
+      </Facts>
+    </Panel>
   );
 }
 
@@ -213,41 +234,4 @@ export function Sparkline({ course, label }: { course: readonly number[]; label:
       })}
     </svg>
   );
-}
-
-interface State extends IncidentPage {
-  loading: boolean;
-  error: ApiError | undefined;
-}
-
-const NOTHING: State = { incidents: [], next: null, loading: true, error: undefined };
-
-function useIncidents(span: Spans, turn: number): State & { more: () => void } {
-  const [state, setState] = useState<State>(NOTHING);
-  const abort = useRef<AbortController>(undefined);
-  const load = (before: string | null, kept: Incident[]): void => {
-    abort.current?.abort();
-    const controller = new AbortController();
-    abort.current = controller;
-    setState((state) => ({ ...state, incidents: kept, loading: true, error: undefined }));
-    const query = new URLSearchParams({ limit: "50" });
-    if (SPANS[span] > 0) query.set("since", new Date(Date.now() - SPANS[span]).toISOString());
-    if (before) query.set("before", before);
-    get<IncidentPage>(`/api/incidents?${query}`, { signal: controller.signal }).then(
-      (page) => {
-        if (controller.signal.aborted) return;
-        setState({ ...page, incidents: [...kept, ...page.incidents], loading: false, error: undefined });
-      },
-      (error: unknown) => {
-        if (controller.signal.aborted) return;
-        const known = error instanceof ApiError ? error : new ApiError(0, String(error));
-        setState((state) => ({ ...state, loading: false, error: known }));
-      },
-    );
-  };
-  useEffect(() => {
-    load(null, []);
-    return () => abort.current?.abort();
-  }, [span, turn]);
-  return { ...state, more: () => load(state.next, state.incidents) };
 }

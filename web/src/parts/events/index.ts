@@ -30,7 +30,7 @@ export default {
     { path: "/events", load: withQuery(() => import("./events")), title: TITLES.events, group: "monitor", key: "g e" },
     { path: "/events/:id", load: withTables(() => import("./event"), loadKinds), title: TITLES.event },
     { path: "/live", load: withQuery(() => import("./live")), title: TITLES.live, group: "monitor", key: "g l" },
-    { path: "/incidents", load: withTables(() => import("./incidents"), loadKinds), title: TITLES.incidents, group: "monitor", key: "g i" },
+    { path: "/incidents", load: withQuery(() => import("./incidents")), title: TITLES.incidents, group: "monitor", key: "g i" },
     { path: "/findings", load: () => import("./findings"), title: TITLES.findings, group: "monitor", key: "g f" },
   ],
 } satisfies Part;

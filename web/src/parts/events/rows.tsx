@@ -6,7 +6,7 @@ import { date } from "../../i18n";
 import { type Add, Filtering } from "../../query/Filtering";
 import { navigate } from "../../router";
 import { OutcomeBadge, Severity, Time, Untrusted } from "../../ui";
-import { type Column, Grid } from "../../ui/table";
+import { type Column, Grid, type Sorting } from "../../ui/table";
 import { PARTS } from "../index";
 import type { LoadRow, Part, Row, RowProps } from "../part";
 import { useModule } from "../piece";
@@ -102,7 +102,7 @@ export function actorCondition({ user, device, address, certificate }: Actor): [
 /** The columns of events. `add` filters the list by a value. */
 export function eventColumns(add: Add | undefined): Column<Event>[] {
   return [
-    { name: "time", title: t("event.time"), width: "6rem", cell: ({ time }) => <Time time={time} short /> },
+    { name: "time", title: t("event.time"), width: "6rem", sorts: true, cell: ({ time }) => <Time time={time} short /> },
     {
       name: "outcome",
       title: t("event.outcome"),
@@ -155,6 +155,7 @@ export function EventTable({
   here,
   onSelect,
   onOpen = (event) => navigate(`/events/${event.id}`),
+  ...sorting
 }: {
   label: string;
   events: readonly Event[];
@@ -164,7 +165,7 @@ export function EventTable({
   here?: string;
   onSelect: (event: Event) => void;
   onOpen?: (event: Event) => void;
-}) {
+} & Sorting) {
   return (
     <Grid
       caption={label}
@@ -176,6 +177,7 @@ export function EventTable({
       onOpen={onOpen}
       group={(event) => date(event.time)}
       rowClass={(event) => (event.id === here ? "event-row here" : "event-row")}
+      {...sorting}
     />
   );
 }

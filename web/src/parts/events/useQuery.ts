@@ -15,12 +15,25 @@ export interface PageQuery {
   add: (condition: Condition) => void;
   /** The parameters for the API; a period such as `2h` ends now. */
   api: string;
-  /** The conditions as parameters of addresses. */
+  /** The conditions and the order as parameters of addresses. */
   text: string;
+  /** Whether the oldest event comes first. */
+  oldest: boolean;
+  /** Opens the page with another order. */
+  setOldest: (oldest: boolean) => void;
 }
 
 /** The parameter of addresses for the event that is open beside the list. */
 export const OPEN = "open";
+
+/** The parameter of addresses, and of the API, for the order of the list. */
+const ORDER = "order";
+
+/** Returns parameters with the order. */
+function ordered(query: URLSearchParams, oldest: boolean): URLSearchParams {
+  if (oldest) query.set(ORDER, "oldest");
+  return query;
+}
 
 /** Parses the query of the address. A new `turn` restarts periods such as `2h`. */
 export function useQuery(turn = 0): PageQuery {
@@ -29,8 +42,11 @@ export function useQuery(turn = 0): PageQuery {
   own.delete(OPEN);
   const text = own.toString();
   return useMemo(() => {
-    const { conditions, unknown } = fromParams(new URLSearchParams(text));
-    const set = (changed: Condition[]): void => navigate(withQuery(path, toParams(changed)));
+    const asked = new URLSearchParams(text);
+    const oldest = asked.get(ORDER) === "oldest";
+    asked.delete(ORDER);
+    const { conditions, unknown } = fromParams(asked);
+    const set = (changed: Condition[]): void => navigate(withQuery(path, ordered(toParams(changed), oldest)));
     return {
       conditions,
       unknown,
@@ -38,6 +54,8 @@ export function useQuery(turn = 0): PageQuery {
       add: (condition) => set(withCondition(conditions, condition)),
       api: toApi(conditions, Date.now()).toString(),
       text,
+      oldest,
+      setOldest: (wanted) => navigate(withQuery(path, ordered(toParams(conditions), wanted))),
     };
   }, [path, text, turn]);
 }
