@@ -1,4 +1,4 @@
-//! The addition of a record through an API that adds another one with each request.
+//! Changes through an API that knows each record by an identifier.
 
 use spine::clock::BoxFuture;
 
@@ -41,5 +41,15 @@ pub(crate) async fn add_once<'a>(
         context.pause(pause).await;
         pause *= 2;
         attempt += 1;
+    }
+}
+
+/// Returns the identifiers of the records to remove: the one that is known, or those with the same value.
+pub(crate) fn ids_of(id: Option<&String>, found: Vec<Stored>, record: &Record) -> Vec<String> {
+    match id {
+        Some(id) => vec![id.clone()],
+        None => {
+            found.into_iter().filter(|found| found.record.same(record)).filter_map(|found| found.id).collect()
+        }
     }
 }

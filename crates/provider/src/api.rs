@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event::Timestamp;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use spine::clock::between;
@@ -86,6 +86,8 @@ pub(crate) struct Api {
     peer: String,
     context: Context,
     secrets: Vec<Secret>,
+    /// Fields of every request.
+    fields: HeaderMap,
 }
 
 impl Api {
@@ -122,7 +124,35 @@ impl Api {
             peer: uri.authority().map(ToString::to_string).unwrap_or_default(),
             context: context.clone(),
             secrets: secrets.iter().map(|secret| (*secret).clone()).collect(),
+            fields: HeaderMap::new(),
         })
+    }
+
+    /// Creates a client that sends a token as `Authorization: Bearer` with every request.
+    ///
+    /// # Errors
+    /// As for [`Api::new`], and if the token has characters that HTTP cannot send.
+    pub(crate) fn with_token(
+        provider: &'static str,
+        base: &str,
+        context: &Context,
+        token: &Secret,
+    ) -> Result<Self, ProviderError> {
+        let mut api = Self::new(provider, base, context, &[token])?;
+        api.fields = secret_field(AUTHORIZATION, &format!("Bearer {}", token.reveal())).map_err(|cause| {
+            ProviderError { provider, step: "use the token".to_owned(), peer: api.peer.clone(), cause }
+        })?;
+        Ok(api)
+    }
+
+    /// Returns the peer that errors name: `host` or `host:port`.
+    pub(crate) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Returns the path of the base address, without a final slash.
+    pub(crate) fn base_path(&self) -> &str {
+        self.base.match_indices('/').nth(2).map_or("", |(at, _)| &self.base[at..])
     }
 
     /// Creates an error of a step.
@@ -159,7 +189,8 @@ impl Api {
     async fn once(&self, call: &Call) -> Result<Reply, Cause> {
         let endpoint = Endpoint::parse(&format!("{}{}", self.base, call.path))
             .map_err(|what| Cause::Settings(format!("the address {what}")))?;
-        let mut headers = call.headers.clone();
+        let mut headers = self.fields.clone();
+        headers.extend(call.headers.clone());
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let request = Request {
             method: call.method.clone(),
@@ -198,6 +229,18 @@ impl Api {
         // also without the scheme of Authorization
         let bare = sent().filter_map(|value| value.split_once(' ')).map(|(_, value)| value);
         excerpt(body, self.secrets.iter().map(Secret::reveal).chain(bare).chain(sent()))
+    }
+
+    /// Sends a request and reads its answer as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ProviderError> {
+        let reply = self.send(call).await?;
+        parse(&reply.body).map_err(|what| self.unreadable(call, &reply, what))
+    }
+
+    /// Creates the error for an answer that reports a failure with a status of success.
+    pub(crate) fn refused(&self, call: &Call, reply: &Reply) -> ProviderError {
+        let (status, excerpt) = (reply.status.as_u16(), self.excerpt(&reply.body, &call.headers));
+        self.error(&call.step, Cause::Refused { status, excerpt })
     }
 
     /// Creates the error for an answer that is not as documented.
@@ -293,15 +336,15 @@ mod tests {
         let clock = Arc::new(spine::clock::SystemClock::default());
         let context = Context::new(Client::new(None).unwrap(), clock);
         for (base, expected) in [
-            ("https://api.example.com/v1/", Ok("api.example.com")),
-            ("http://127.0.0.1:80", Ok("127.0.0.1:80")),
-            ("https://api.example.com/a/b", Ok("api.example.com")),
+            ("https://api.example.com/v1/", Ok(("api.example.com", "/v1"))),
+            ("http://127.0.0.1:80", Ok(("127.0.0.1:80", ""))),
+            ("https://api.example.com/a/b", Ok(("api.example.com", "/a/b"))),
             ("http://api.example.com/", Err("must begin with https://")),
             ("https://api.example.com/?a=b", Err("must not have a query")),
             ("api.example.com", Err("must begin with https:// or http://")),
         ] {
             match (Api::new("x", base, &context, &[]), expected) {
-                (Ok(api), Ok(peer)) => assert_eq!(api.peer, peer),
+                (Ok(api), Ok((peer, path))) => assert_eq!((api.peer(), api.base_path()), (peer, path)),
                 (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
                 (found, _) => panic!("{base}: {found:?}"),
             }

@@ -4,7 +4,9 @@
 //! service, other credentials, `uuid` in place of `id`. The DNS service answers the same paths in both. A token is kept
 //! until it ends; if the API refuses it earlier, it is renewed once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use event::Timestamp;
@@ -13,11 +15,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use spine::clock::{BoxFuture, after, between};
 use spine::secret::Secret;
-use std::path::PathBuf;
-use std::time::Duration;
 use tokio::sync::Mutex;
 
-use crate::adding::add_once;
+use crate::adding::{add_once, ids_of};
 use crate::api::{Api, Call, Reply, is_id, parse, secret_field};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
@@ -125,12 +125,8 @@ impl Conoha {
     /// # Errors
     /// If the settings do not tell the generation, or the address is not private.
     pub fn new(config: &Config, password: Secret, context: &Context) -> Result<Self> {
-        let (identity_url, generation) = identity(config).map_err(|what| ProviderError {
-            provider: NAME,
-            step: "use the settings".to_owned(),
-            peer: "[[dns]]".to_owned(),
-            cause: Cause::Settings(what),
-        })?;
+        let (identity_url, generation) =
+            identity(config).map_err(|what| ProviderError::settings(NAME, what))?;
         Ok(Self {
             context: context.clone(),
             generation,
@@ -316,19 +312,12 @@ impl Provider for Conoha {
         Box::pin(async move {
             let Stored { id, zone, record } = stored;
             let step = format!("remove {record}");
-            let ids = match id {
-                Some(id) => vec![id.clone()],
-                None => {
-                    let found = self.records(zone, &record.name, record.kind).await?;
-                    found
-                        .into_iter()
-                        .filter(|found| found.record.same(record))
-                        .filter_map(|found| found.id)
-                        .collect()
-                }
+            let found = match id {
+                Some(_) => Vec::new(),
+                None => self.records(zone, &record.name, record.kind).await?,
             };
             let path = self.zone_path(zone, &step)?;
-            for id in ids {
+            for id in ids_of(id.as_ref(), found, record) {
                 if !is_id(&id) {
                     return Err(self.identity.error(&step, Cause::Settings(format!("{id:?} is not an id"))));
                 }

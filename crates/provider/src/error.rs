@@ -18,6 +18,14 @@ pub struct ProviderError {
     pub cause: Cause,
 }
 
+impl ProviderError {
+    /// Creates the error for a value of `[[dns]]` that cannot be used.
+    pub(crate) fn settings(provider: &'static str, what: impl Into<String>) -> Self {
+        let (step, peer) = ("use the settings".to_owned(), "[[dns]]".to_owned());
+        Self { provider, step, peer, cause: Cause::Settings(what.into()) }
+    }
+}
+
 /// The cause of a failed step. Texts of a peer are excerpts of at most [`MAX_EXCERPT_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {

@@ -72,12 +72,17 @@ impl Exec {
     /// # Errors
     /// If the keys do not fit each other, or a variable of `pass_env` is missing.
     pub fn new(config: &Config) -> Result<Self> {
-        let style = style(config).map_err(settings)?;
+        let style = style(config).map_err(|what| ProviderError::settings(NAME, what))?;
         if config.time_limit > MAX_PROGRAM_DEADLINE {
-            return Err(settings(format!("time_limit is longer than {} s", MAX_PROGRAM_DEADLINE.as_secs())));
+            return Err(ProviderError::settings(
+                NAME,
+                format!("time_limit is longer than {} s", MAX_PROGRAM_DEADLINE.as_secs()),
+            ));
         }
         let environment = config.pass_env.iter().map(|name| {
-            let value = Source::Environment(name.clone()).read().map_err(settings)?;
+            let value = Source::Environment(name.clone())
+                .read()
+                .map_err(|what| ProviderError::settings(NAME, what))?;
             Ok((name.clone(), value))
         });
         Ok(Self { style, time_limit: config.time_limit, environment: environment.collect::<Result<_>>()? })
@@ -229,15 +234,6 @@ fn style(config: &Config) -> std::result::Result<Style, String> {
         }
     }
     Ok(style)
-}
-
-fn settings(what: String) -> ProviderError {
-    ProviderError {
-        provider: NAME,
-        step: "use the settings".to_owned(),
-        peer: "[[dns]]".to_owned(),
-        cause: Cause::Settings(what),
-    }
 }
 
 fn error(step: &str, program: &Path, what: String) -> ProviderError {

@@ -15,7 +15,11 @@
 //! - [`context`]: what a provider is given: HTTP client, clock, a person to ask
 //! - [`error`]: the error that names provider, step, peer and remedy
 //! - [`api`]: requests with repetition, time limit and size limit, which every API shares
-//! - one module for each provider: [`conoha`], [`rfc2136`], [`exec`], [`manual`]
+//! - [`sets`]: changes through an API of record sets
+//! - one module for each provider: [`conoha`], [`cloudflare`], [`digitalocean`], [`gandi`],
+//!   [`route53`],
+//!   [`hetzner`],
+//!   [`rfc2136`], [`exec`], [`manual`]
 //! - [`limits`]: every limit of this crate
 //!
 //! ```
@@ -39,15 +43,21 @@
 
 mod adding;
 pub mod api;
+pub mod cloudflare;
 pub mod conoha;
 pub mod context;
+pub mod digitalocean;
 pub mod error;
 pub mod exec;
+pub mod gandi;
+pub mod hetzner;
 pub mod limits;
 pub mod manual;
 pub mod provider;
 pub mod record;
 pub mod rfc2136;
+pub mod route53;
+pub mod sets;
 pub mod settings;
 pub mod value;
 

@@ -27,6 +27,8 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 pub const MAX_ATTEMPTS: u32 = 4;
 /// Pause after the first failed attempt; it doubles with each further one.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Questions whether an accepted change is done, 1 s apart; then it is an error.
+pub const MAX_POLLS: usize = 60;
 /// Longest Retry-After that a request waits for. Beyond it, the error passes the wait on to the caller.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Remaining lifetime below which a token is renewed before use.

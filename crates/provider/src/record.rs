@@ -109,6 +109,20 @@ impl Record {
     }
 }
 
+/// Returns the part of a name before its zone, or `@` at the zone's own name, as many APIs want it.
+pub(crate) fn relative<'a>(name: &'a str, zone: &Zone) -> &'a str {
+    match name.strip_suffix(&zone.name).and_then(|rest| rest.strip_suffix('.')) {
+        Some(rest) => rest,
+        None if name == zone.name => "@",
+        None => name,
+    }
+}
+
+/// Returns the full name of one that an API gave relative to its zone.
+pub(crate) fn absolute(name: &str, zone: &Zone) -> String {
+    if name == "@" || name.is_empty() { zone.name.clone() } else { format!("{}.{}", normal(name), zone.name) }
+}
+
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.kind)
@@ -203,6 +217,18 @@ mod tests {
                 (Err(error), Some(expected)) => assert!(error.contains(expected), "{error}"),
                 (found, _) => panic!("{name}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_name_relative_to_its_zone() {
+        for (name, expected) in [
+            ("_acme-challenge.a.example.jp", "_acme-challenge.a"),
+            ("*.example.jp", "*"),
+            ("example.jp", "@"),
+        ] {
+            assert_eq!(relative(name, &zone("example.jp")), expected);
+            assert_eq!(absolute(expected, &zone("example.jp")), name);
         }
     }
 

@@ -71,17 +71,17 @@ impl Rfc2136 {
     /// # Errors
     /// If key name and secret are not both there, or one of the values cannot be used.
     pub fn new(config: &Config, secret: Option<&Secret>, context: &Context) -> Result<Self> {
-        let signer = signer(config, secret).map_err(settings)?;
+        let signer = signer(config, secret).map_err(|what| ProviderError::settings(NAME, what))?;
         let zones = config.zones.iter().map(|name| normal(name)).map(|name| {
             if is_name(&name) {
                 Ok(Zone { id: String::new(), name })
             } else {
-                Err(settings(format!("{name:?} in zones is not a domain name")))
+                Err(ProviderError::settings(NAME, format!("{name:?} in zones is not a domain name")))
             }
         });
         Ok(Self {
             context: context.clone(),
-            server: with_port(&config.server).map_err(settings)?,
+            server: with_port(&config.server).map_err(|what| ProviderError::settings(NAME, what))?,
             zones: zones.collect::<Result<_>>()?,
             signer,
         })
@@ -255,15 +255,6 @@ impl Provider for Rfc2136 {
             let step = format!("remove {}", stored.record);
             self.update(&step, &stored.zone, &stored.record, Change::Remove).await
         })
-    }
-}
-
-fn settings(what: String) -> ProviderError {
-    ProviderError {
-        provider: NAME,
-        step: "use the settings".to_owned(),
-        peer: "[[dns]]".to_owned(),
-        cause: Cause::Settings(what),
     }
 }
 

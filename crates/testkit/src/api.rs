@@ -17,6 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::ca::TestCa;
+use crate::dns::Rig;
 use crate::process::folder;
 
 /// A request.
@@ -175,6 +176,19 @@ impl Server {
             }
         });
         server
+    }
+
+    /// Starts the stand-in of an API whose records BIND serves. The server outlives a test, but it does not keep BIND.
+    pub fn before<State: Send + 'static>(
+        rig: &Arc<Rig>,
+        state: State,
+        handler: impl Fn(&Request, &mut State, &Rig) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let (state, rig) = (Mutex::new(state), Arc::downgrade(rig));
+        Self::start(move |request| match rig.upgrade() {
+            Some(rig) => handler(request, &mut state.lock().expect("no holder panics"), &rig),
+            None => Reply::text(500, "the test has ended"),
+        })
     }
 
     /// Returns `http://127.0.0.1:PORT`, which also is the address of the proxy.

@@ -1,5 +1,6 @@
 //! A rig for DNS records: an authoritative BIND that takes signed updates, and a resolver that forwards to it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -68,6 +69,10 @@ impl Rig {
     /// # Panics
     /// If the server refuses it.
     pub fn update(&self, zone: &str, lines: &str) {
+        self.try_update(zone, lines).expect("the server takes the update");
+    }
+
+    fn try_update(&self, zone: &str, lines: &str) -> Result<(), String> {
         let server = self.authoritative();
         let script = format!("server {} {}\nzone {zone}\n{lines}\nsend\n", server.ip(), server.port());
         let mut child = Command::new(find("nsupdate"))
@@ -80,7 +85,28 @@ impl Rig {
             .unwrap_or_else(|error| panic!("cannot start nsupdate: {error}; install bind9-dnsutils"));
         child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("nsupdate reads");
         let output = child.wait_with_output().expect("nsupdate ends");
-        assert!(output.status.success(), "nsupdate: {}\n{script}", String::from_utf8_lossy(&output.stderr));
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(format!("nsupdate: {}\n{script}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Replaces all records of one name and type, each value as in a zone file.
+    ///
+    /// # Errors
+    /// What nsupdate wrote, if the server refuses it.
+    pub fn replace<T: AsRef<str>>(
+        &self,
+        zone: &str,
+        name: &str,
+        kind: &str,
+        values: &[T],
+    ) -> Result<(), String> {
+        let mut lines = format!("update delete {name} {kind}");
+        for value in values {
+            lines += &format!("\nupdate add {name} 60 {kind} {}", value.as_ref());
+        }
+        self.try_update(zone, &lines)
     }
 
     /// Returns the records that the authoritative server has, as dig prints them, sorted.
@@ -101,6 +127,68 @@ impl Rig {
         lines.sort();
         lines
     }
+}
+
+/// A record of a stand-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The zone, without a final dot.
+    pub zone: String,
+    /// The full name, without a final dot.
+    pub name: String,
+    /// The type, such as `TXT`.
+    pub kind: String,
+    /// The value as in a zone file.
+    pub value: String,
+}
+
+/// The records of a stand-in whose API knows each by a number. BIND serves them all.
+#[derive(Debug, Default)]
+pub struct Entries {
+    entries: BTreeMap<u64, Entry>,
+    made: u64,
+}
+
+impl Entries {
+    /// Returns the records with their numbers.
+    pub fn all(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// If BIND refuses it.
+    pub fn add(&mut self, rig: &Rig, entry: Entry) -> Result<u64, String> {
+        self.made += 1;
+        let id = 372_000_000 + self.made;
+        self.entries.insert(id, entry.clone());
+        let served = self.serve(rig, &entry);
+        if served.is_err() {
+            self.entries.remove(&id);
+        }
+        served.map(|()| id)
+    }
+
+    /// Removes a record; returns whether it was there.
+    pub fn remove(&mut self, rig: &Rig, id: u64) -> bool {
+        let Some(entry) = self.entries.remove(&id) else { return false };
+        self.serve(rig, &entry).expect("a removal is never refused");
+        true
+    }
+
+    /// Writes all records with the name and type of this one.
+    fn serve(&self, rig: &Rig, like: &Entry) -> Result<(), String> {
+        let set = self.entries.values().filter(|entry| entry.name == like.name && entry.kind == like.kind);
+        let values: Vec<_> = set.map(|entry| &entry.value).collect();
+        rig.replace(&like.zone, &format!("{}.", like.name), &like.kind, &values)
+    }
+}
+
+/// Returns the zones of a stand-in's account: those of the rig, and enough others to fill more than a page.
+pub fn zones(more: usize) -> Vec<String> {
+    let others = (0..more).map(|number| format!("z{number}.test"));
+    ["example.test".to_owned()].into_iter().chain(others).chain(["sub.example.test".to_owned()]).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! lego's DNS providers, an independent client of the APIs that monban's providers use.
 //!
-//! The Python package certbot-dns-multi carries lego 5 as a module, which `tests/e2e/dns/lego.py` calls: it adds or removes
+//! The Python package certbot-dns-multi carries lego 5 as a module, which `tests/e2e/dns/lego.py` calls: it adds and removes
 //! the record of one challenge, without a certification authority. `make dns-clients` installs it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,7 +31,6 @@ impl Lego<'_> {
     /// # Panics
     /// If openssl is not installed.
     pub fn value(&self) -> String {
-        use std::io::Write;
         let mut child = Command::new("openssl")
             .args(["dgst", "-sha256", "-binary"])
             .stdin(Stdio::piped())
@@ -42,36 +42,36 @@ impl Lego<'_> {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(output.stdout)
     }
 
-    /// Runs `present` or `cleanup`. Requests to public hosts go to the stand-in; queries for zones go to the rig.
+    /// Adds the record, calls `present`, and removes the record. Requests to public hosts go to the stand-in; queries for
+    /// zones go to the rig.
     ///
     /// # Panics
     /// If lego fails or is not installed.
-    pub fn run(&self, action: &str, stand_in: Option<&Server>, rig: &Rig) {
+    pub fn run(&self, stand_in: Option<&Server>, rig: &Rig, present: impl FnOnce()) {
         let python = top().join("tests/e2e/dns/venv/bin/python");
         assert!(python.exists(), "{} is missing; run make dns-clients", python.display());
         let mut command = Command::new("timeout");
         command.arg("60").arg(python).arg(top().join("tests/e2e/dns/lego.py"));
-        command.args([
-            action,
-            self.provider,
-            &rig.authoritative().to_string(),
-            self.domain,
-            self.authorization,
-        ]);
+        command.args([self.provider, &rig.authoritative().to_string(), self.domain, self.authorization]);
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         // else lego takes the CNAME of a wildcard for an alias of the challenge's name
         command.env("LEGO_DISABLE_CNAME_SUPPORT", "true").envs(self.variables.iter().copied());
         if let Some(server) = stand_in {
             command.env("HTTPS_PROXY", server.url()).env("SSL_CERT_FILE", server.ca_file());
         }
-        let output = command.output().expect("timeout; install coreutils");
-        assert!(
-            output.status.success(),
-            "lego {action} {}: {}{}",
-            self.provider,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("timeout; install coreutils");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("lego writes text");
+        if line == "present\n" {
+            present();
+        }
+        // the end of its input lets it go on
+        drop(child.stdin.take());
+        let output = child.wait_with_output().expect("lego ends");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && line == "present\n", "lego {}: {line}{errors}", self.provider);
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`dns`] | an updatable BIND with a resolver before it, as a rig for DNS records |
 //! | [`api`] | a server of JSON APIs, which also stands in for public hosts as an HTTPS proxy |
 //! | [`conoha`] | a stand-in for ConoHa's API, both generations |
+//! | [`cloudflare`], [`digitalocean`], [`gandi`], [`hetzner`], [`route53`] | stand-ins for these APIs |
 //! | [`lego`] | lego's DNS providers, an independent client of those APIs |
 //! | [`bodies`] | body parsers of other stacks, compared with the rule engine on the same bodies |
 //! | [`browser`] | Chromium with the console: the cases in tests/browser |
@@ -66,11 +67,15 @@ pub mod bodies;
 pub mod browser;
 pub mod ca;
 pub mod client;
+pub mod cloudflare;
 pub mod conformance;
 pub mod conoha;
 pub mod corpus;
 pub mod crs;
+pub mod digitalocean;
 pub mod dns;
+pub mod gandi;
+pub mod hetzner;
 pub mod in_process;
 pub mod lego;
 pub mod machine;
@@ -83,6 +88,7 @@ pub mod postfix;
 pub mod process;
 pub mod receiver;
 pub mod reflector;
+pub mod route53;
 mod setup;
 pub mod synthetic;
 pub mod target;

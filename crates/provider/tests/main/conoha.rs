@@ -7,9 +7,8 @@ use provider::{Cause, Context, Provider, Record, RecordType};
 use testkit::api::Reply;
 use testkit::conoha::{Conoha, PASSWORD};
 use testkit::dns::Rig;
-use testkit::lego::Lego;
 
-use crate::rig::{context, course, new, provider, types};
+use crate::rig::{context, course, lego, new, provider, types};
 
 fn account(stand_in: &Conoha, generation: u8, password: &str, context: &Context) -> Arc<dyn Provider> {
     let identity = stand_in.identity(generation);
@@ -30,12 +29,7 @@ fn lego_passes_against_the_stand_in() {
         let key = |key: &str| format!("{prefix}_{key}");
         let (password, tenant, place) = (key("API_PASSWORD"), key("TENANT_ID"), key("REGION"));
         let variables = [(user, "u"), (&password, PASSWORD), (&tenant, "t"), (&place, region)];
-        let lego =
-            Lego { provider: name, variables: &variables, domain: "example.test", authorization: name };
-        lego.run("present", Some(&stand_in.server), &rig);
-        let served = format!("\"{}\"", lego.value());
-        assert_eq!(rig.lookup("_acme-challenge.example.test", "TXT"), [served]);
-        lego.run("cleanup", Some(&stand_in.server), &rig);
+        lego(name, &variables, Some(&stand_in.server), &rig);
         assert_eq!(stand_in.records(), 0);
     }
 }

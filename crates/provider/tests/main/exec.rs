@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use provider::limits::MAX_OUTPUT_BYTES;
 use provider::{Cause, Record, RecordType, Values};
 use testkit::dns::Rig;
-use testkit::lego::Lego;
 
-use crate::rig::{context, new, provider};
+use crate::rig::{context, lego, new, provider};
 
 const NAME: &str = "_acme-challenge.example.test";
 
@@ -42,15 +41,7 @@ async fn c2_a_program_that_lego_runs_too() {
     let folder = tempfile::tempdir().unwrap();
     let program = lego_program(folder.path(), &rig);
     let path = program.to_str().unwrap();
-    let lego = Lego {
-        provider: "exec",
-        variables: &[("EXEC_PATH", path)],
-        domain: "example.test",
-        authorization: "x",
-    };
-    lego.run("present", None, &rig);
-    assert_eq!(rig.lookup(NAME, "TXT"), [format!("\"{}\"", lego.value())]);
-    lego.run("cleanup", None, &rig);
+    lego("exec", &[("EXEC_PATH", path)], None, &rig);
 
     let (context, _) = context();
     let provider = provider(&format!("provider = \"exec\"\nprogram = \"{path}\""), "", &context);

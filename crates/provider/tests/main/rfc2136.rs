@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use provider::{Cause, Context, Provider, Record, RecordType, Zone};
 use testkit::dns::Rig;
-use testkit::lego::Lego;
 
-use crate::rig::{context, course, new, provider, settings, types};
+use crate::rig::{context, course, lego, new, provider, settings, types};
 
 fn server(rig: &Rig, key: &str, secret: &str, more: &str, context: &Context) -> Arc<dyn Provider> {
     let address = rig.authoritative();
@@ -31,12 +30,7 @@ fn lego_passes_against_bind() {
         ("RFC2136_TSIG_ALGORITHM", "hmac-sha256."),
         ("RFC2136_TSIG_SECRET", &rig.key().secret),
     ];
-    let lego =
-        Lego { provider: "rfc2136", variables: &variables, domain: "example.test", authorization: "x" };
-    lego.run("present", None, &rig);
-    assert_eq!(rig.lookup("_acme-challenge.example.test", "TXT"), [format!("\"{}\"", lego.value())]);
-    lego.run("cleanup", None, &rig);
-    assert_eq!(rig.lookup("_acme-challenge.example.test", "TXT"), ["www.example.test."]);
+    lego("rfc2136", &variables, None, &rig);
 }
 
 #[tokio::test]

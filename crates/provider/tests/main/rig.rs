@@ -7,7 +7,9 @@ use event::Timestamp;
 use provider::{Added, Context, Provider, Record, RecordType, Settings, Stored, build};
 use spine::clock::{BoxFuture, Clock, after, between};
 use spine::http::Client;
+use testkit::api::Server;
 use testkit::dns::Rig;
+use testkit::lego::Lego;
 
 /// A clock that jumps to the end of each wait, and remembers the wait.
 #[derive(Debug, Default)]
@@ -74,6 +76,16 @@ pub fn new(added: Added) -> Stored {
         Added::New(stored) => stored,
         Added::Existing(stored) => panic!("{stored:?} was there before"),
     }
+}
+
+/// Has lego add and remove a record through a stand-in.
+pub fn lego(name: &str, variables: &[(&str, &str)], stand_in: Option<&Server>, rig: &Rig) {
+    let challenge = "_acme-challenge.example.test";
+    let lego = Lego { provider: name, variables, domain: "example.test", authorization: name };
+    lego.run(stand_in, rig, || {
+        assert_eq!(rig.lookup(challenge, "TXT"), [format!("\"{}\"", lego.value())]);
+    });
+    assert_eq!(rig.lookup(challenge, "TXT"), ["www.example.test."], "only the wildcard's CNAME is left");
 }
 
 /// Runs the course of TXT records: two values at one name (C2), the longest zone (C5, C17), removal by identifier, by
