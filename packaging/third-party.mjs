@@ -71,7 +71,7 @@ function standardLibrary() {
   return [library, ...parts.filter((part) => part.texts.length)];
 }
 
-// What the page contains: the packages that the build does not need alone.
+// The packages in the page, without those that only the build needs.
 function page() {
   const { packages } = JSON.parse(readFileSync(join(top, "web/package-lock.json"), "utf8"));
   return Object.entries(packages)

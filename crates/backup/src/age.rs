@@ -59,7 +59,7 @@ pub enum AgeError {
     #[error("the header is damaged: {0}")]
     Header(&'static str),
     /// The header asks for more memory than allowed.
-    #[error("asks for scrypt's cost 2^{0}; at most 2^{max} is allowed", max = crate::limits::MAX_WORK)]
+    #[error("has the scrypt cost 2^{0}; monban accepts at most 2^{max}", max = crate::limits::MAX_WORK)]
     Work(u8),
     /// The passphrase has a length that is not allowed.
     #[error("the passphrase has {found} bytes; it must have {min} to {max}",

@@ -11,7 +11,7 @@ pub enum BackupError {
     #[error(transparent)]
     Age(#[from] AgeError),
     /// The file decrypts, but does not contain a backup of monban.
-    #[error("is encrypted as a backup is, but is none: {0}")]
+    #[error("is encrypted like a backup but is not one: {0}")]
     NoBackup(String),
     /// A newer monban wrote the backup.
     #[error("has format {found}, written by monban {monban}; this monban reads up to format {known}")]
@@ -24,15 +24,13 @@ pub enum BackupError {
         monban: String,
     },
     /// The manifest breaks a rule.
-    #[error("the manifest is refused: {0}")]
+    #[error("the manifest is not valid: {0}")]
     Manifest(String),
     /// The archive does not match its manifest.
     #[error("the archive does not match its manifest: {0}")]
     Archive(String),
     /// A file's size changed while it was added.
-    #[error(
-        "{path}: {found} bytes could be read, not {expected}; another program changed the file meanwhile"
-    )]
+    #[error("{path}: read {found} of {expected} bytes; another program changed the file during the backup")]
     Changed {
         /// The file.
         path: String,

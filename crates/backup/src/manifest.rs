@@ -57,10 +57,10 @@ pub struct Manifest {
 pub struct Entry {
     /// The absolute path.
     pub path: String,
-    /// What it is.
+    /// The kind of the entry.
     #[serde(flatten)]
     pub kind: Kind,
-    /// What it is for.
+    /// The purpose of the entry.
     pub what: Purpose,
     /// Bits of permission, such as `0640`.
     #[serde(with = "octal")]
@@ -238,7 +238,7 @@ impl Manifest {
         let is_no_folder = |path: &&str| kinds.get(path) == Some(&false);
         let through = |entry: &&Entry| ancestors(&entry.path).any(|above| is_no_folder(&above));
         let wrong = self.entries.iter().find(through)?;
-        Some(format!("{:?} is beneath an entry that is no folder", wrong.path))
+        Some(format!("{:?} is inside an entry that is not a folder", wrong.path))
     }
 
     fn entry_fault(&self, entry: &Entry) -> Option<&'static str> {
@@ -246,7 +246,7 @@ impl Manifest {
         let is_data = matches!(entry.what, Purpose::Data | Purpose::Events);
         let folder = Path::new(&self.configuration).parent().and_then(Path::to_str).unwrap_or("/");
         if entry.mode > 0o777 {
-            return Some("has more than bits of permission");
+            return Some("has mode bits other than permissions");
         }
         if is_data != is_within(&self.data) && is_data {
             return Some("is not in the data folder");
@@ -276,7 +276,7 @@ fn is_name(text: &str) -> bool {
 fn path_fault(path: &str) -> Option<&'static str> {
     let is_system = |root: &&&str| Path::new(path).starts_with(root);
     match path.strip_prefix('/') {
-        _ if path.len() > MAX_PATH_BYTES => Some("is longer than a path"),
+        _ if path.len() > MAX_PATH_BYTES => Some("is too long for a path"),
         None => Some("is not an absolute path"),
         Some(rest) if !rest.split('/').all(is_name) => Some("has `.`, `..` or an empty name"),
         _ if path.chars().any(char::is_control) => Some("has control characters"),
@@ -368,8 +368,8 @@ mod tests {
             ("/usr/bin/monban", "folder of the system"),
             ("/dev/sda", "folder of the system"),
             ("/etc/monban/monban.toml", "occurs twice"),
-            ("/etc/monban/monban.toml/x", "no folder"),
-            (long.as_str(), "longer than a path"),
+            ("/etc/monban/monban.toml/x", "not a folder"),
+            (long.as_str(), "too long for a path"),
             (name.as_str(), "empty name"),
         ] {
             let found = fault(&|manifest| manifest.entries[1].path = path.into());
@@ -382,7 +382,7 @@ mod tests {
             (4, Kind::Link { target: "../../etc".into() }, "link to another folder"),
             (4, Kind::Link { target: "..".into() }, "link to another folder"),
             (4, Kind::Link { target: "/etc".into() }, "link to another folder"),
-            (3, Kind::Link { target: "x".into() }, "beneath an entry that is no folder"),
+            (3, Kind::Link { target: "x".into() }, "inside an entry that is not a folder"),
             (1, Kind::File { size: MAX_FILE_BYTES + 1 }, "too large"),
         ] {
             let found = fault(&|manifest| manifest.entries[index].kind = kind.clone());
@@ -392,7 +392,7 @@ mod tests {
             fault(&|manifest| manifest.entries[1].what = Purpose::Data).contains("not in the data folder")
         );
         assert!(fault(&|manifest| manifest.entries[1].mode = 0o755).contains("executable"));
-        assert!(fault(&|manifest| manifest.entries[1].mode = 0o4600).contains("bits of permission"));
+        assert!(fault(&|manifest| manifest.entries[1].mode = 0o4600).contains("bits other than permissions"));
         assert!(fault(&|manifest| manifest.data = "/".into()).contains("empty name"));
         assert!(fault(&|manifest| manifest.format = 0).contains("format 0"));
     }

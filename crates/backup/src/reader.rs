@@ -84,7 +84,7 @@ impl<R: Read> BackupReader<R> {
                 Some((name, length)) => {
                     let name = String::from_utf8_lossy(&name).into_owned();
                     let what =
-                        format!("{name:?} of {length} bytes stands where {expected} of {size} bytes should");
+                        format!("{name:?} of {length} bytes is in place of {expected} of {size} bytes");
                     return Err(BackupError::Archive(what).into());
                 }
                 None => return Err(BackupError::Archive(format!("{expected} is missing")).into()),
@@ -176,7 +176,7 @@ fn header(input: &mut impl Read) -> Result<Option<(Vec<u8>, u64)>, BackupError> 
         (Ok(found), Ok(size)) if found == sum && is_ours => {
             Ok(Some((header.path_bytes().into_owned(), size)))
         }
-        _ => Err(no_backup("its content is no archive of regular files")),
+        _ => Err(no_backup("its content is not an archive of regular files")),
     }
 }
 
@@ -189,7 +189,7 @@ fn padding(input: &mut impl Read, size: u64) -> Result<(), BackupError> {
     let mut rest = [0; BLOCK];
     let rest = &mut rest[last..];
     if fill(input, rest)? != rest.len() || rest.iter().any(|byte| *byte != 0) {
-        return Err(BackupError::Archive("a file is not followed by zeros".into()));
+        return Err(BackupError::Archive("the padding of a file is not zeros".into()));
     }
     Ok(())
 }
@@ -213,7 +213,7 @@ fn of_archive(error: io::Error) -> BackupError {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     match BackupError::from(error) {
         BackupError::Io(error) if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) => {
-            BackupError::Archive(format!("its compression: {error}"))
+            BackupError::Archive(format!("cannot decompress it: {error}"))
         }
         error => error,
     }
@@ -329,13 +329,13 @@ mod tests {
             }
             refused(&archive, b"")
         };
-        assert!(changed(first, b"files/etc/x", true).contains("stands where files/etc/a"));
-        assert!(changed(first, b"files/etc/x", false).contains("no archive of regular files"));
-        assert!(changed(first + 124, b"00000000004", true).contains("of 4 bytes stands where"));
+        assert!(changed(first, b"files/etc/x", true).contains("in place of files/etc/a"));
+        assert!(changed(first, b"files/etc/x", false).contains("not an archive of regular files"));
+        assert!(changed(first + 124, b"00000000004", true).contains("of 4 bytes is in place of"));
         for kind in [b"1", b"2", b"3", b"5", b"6", b"L", b"x"] {
-            assert!(changed(first + 156, kind, true).contains("no archive of regular files"));
+            assert!(changed(first + 156, kind, true).contains("not an archive of regular files"));
         }
-        assert!(changed(first + BLOCK + 3, b"x", false).contains("not followed by zeros"));
+        assert!(changed(first + BLOCK + 3, b"x", false).contains("padding of a file is not zeros"));
         let end = archive.len() - 2 * BLOCK;
         assert!(refused(&archive[..end], b"").contains("without an end mark"));
         assert!(refused(&archive[..end + BLOCK], b"").contains("without an end mark"));
@@ -352,7 +352,7 @@ mod tests {
         encryptor.write_all(b"a text").unwrap();
         let text = read(&encryptor.finish().unwrap()).unwrap_err();
         assert!(
-            matches!(text, BackupError::NoBackup(_)) && text.to_string().contains("its compression"),
+            matches!(text, BackupError::NoBackup(_)) && text.to_string().contains("cannot decompress it"),
             "{text}"
         );
         assert!(refused(&[0; 1024], b"").contains("it is empty"));
@@ -387,7 +387,7 @@ mod tests {
         let manifest = manifest();
         let writer = || BackupWriter::new(Vec::new(), PASSPHRASE, seed(), &manifest).unwrap();
         let error = writer().add(&manifest.entries[0], &b"ab"[..]).unwrap_err().to_string();
-        assert!(error.starts_with("/etc/a: 2 bytes could be read, not 3"), "{error}");
+        assert!(error.starts_with("/etc/a: read 2 of 3 bytes"), "{error}");
         assert!(writer().add(&manifest.entries[2], &b"abc"[..]).is_err());
         assert!(writer().finish().unwrap_err().to_string().contains("files/etc/a is missing"));
         let mut wrong = manifest.clone();

@@ -104,17 +104,17 @@ table! {
                 "データフォルダーのディスクの空き容量と、monban のユーザーの書き込み権限を確認してください。",
             ),
         );
-        /// The audit trail is not written.
+        /// The audit trail cannot be written.
         AUDIT_UNWRITTEN = Declaration::new(
             "console.audit_unwritten",
             Severity::Error,
-            Text::new("The audit trail is not written", "監査ログの記録不可"),
+            Text::new("The audit trail cannot be written", "監査ログの記録不可"),
             Text::new(
-                "The last action could not be recorded: {why}.",
+                "monban could not record the last action: {why}.",
                 "直近の操作を監査ログに記録できませんでした: {why}。",
             ),
             Text::new(
-                "Free space on the disk of the data folder. The finding passes with the next recorded action.",
+                "Free space on the disk of the data folder. The finding clears with the next recorded action.",
                 "データフォルダーのディスクの空き容量を増やしてください。次の操作が記録されると解消します。",
             ),
         );

@@ -40,7 +40,7 @@ pub(crate) struct Count {
     path = "/api/count",
     operation_id = "count",
     tag = "events",
-    params(Filter, ("before" = Option<String>, Query, description = "`next` of the call before")),
+    params(Filter, ("before" = Option<String>, Query, description = "`next` of the previous call")),
     responses((status = 200, body = Count), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
 async fn count(

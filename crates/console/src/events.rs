@@ -26,11 +26,11 @@ table! {
             "“{id}” is no event id: an id has 26 letters and digits.",
             "「{id}」はイベント ID ではありません（26 文字の英数字です）。",
         ).examples(&[("id", Text::same("x"))]);
-        /// There is no event {id}.
+        /// Event {id} does not exist.
         pub(crate) NO_SUCH_EVENT = ProblemCode::new(
             "events.no_such_event",
             404,
-            "There is no event {id}.",
+            "Event {id} does not exist.",
             "イベント {id} は存在しません。",
         );
     }
@@ -92,7 +92,7 @@ pub fn query(properties: &Properties, parameters: Parameters) -> Result<store::Q
                 query.order = match value.as_str() {
                     "newest" => Order::NewestFirst,
                     "oldest" => Order::OldestFirst,
-                    _ => return Err(wrong("none of `newest`, `oldest`".to_owned())),
+                    _ => return Err(wrong("not `newest` or `oldest`".to_owned())),
                 };
             }
             "limit" => {
@@ -142,8 +142,8 @@ pub(crate) async fn list(
     params(("id" = EventId, Path)),
     responses(
         (status = 200, body = Event),
-        (status = 400, body = Failure, description = "No id of an event"),
-        (status = 404, body = Failure, description = "There is none of this id")
+        (status = 400, body = Failure, description = "The id is not an event id"),
+        (status = 404, body = Failure, description = "No event has this id")
     )
 )]
 pub(crate) async fn show(

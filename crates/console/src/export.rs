@@ -79,7 +79,7 @@ enum Format {
     params(
         Filter,
         ("format" = Option<String>, Query, description = "`jsonl`, the default, or `csv`"),
-        ("limit" = Option<u32>, Query, description = "How many events at most; 100,000 where it is not given, and at most")
+        ("limit" = Option<u32>, Query, description = "Maximum number of events; 100,000 by default and at most")
     ),
     responses(
         (status = 200, body = String, content_type = "application/x-ndjson"),

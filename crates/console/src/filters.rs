@@ -43,11 +43,11 @@ table! {
             "A user can save {max} filters, and all users together {all}.",
             "フィルターはユーザーごとに {max} 個、全体で {all} 個までです。",
         );
-        /// There is no filter {id}.
+        /// Filter {id} does not exist.
         pub(crate) NO_SUCH_FILTER = ProblemCode::new(
             "filters.no_such_filter",
             404,
-            "There is no filter {id}.",
+            "Filter {id} does not exist.",
             "フィルター {id} は存在しません。",
         );
         /// This filter belongs to {user}.
@@ -293,7 +293,7 @@ fn checked(properties: &Properties, mut new: NewFilter) -> Result<NewFilter, Pro
         Query::<Parameters>::try_from_uri(&uri).map_err(|rejection| bad(rejection.body_text()))?;
     let paging = |(name, _): &&(String, String)| matches!(name.as_str(), "before" | "limit");
     if let Some((name, _)) = parameters.iter().find(paging) {
-        return Err(bad(format!("`{name}` is no part of a filter")));
+        return Err(bad(format!("`{name}` is not a property of a filter")));
     }
     let spans =
         |(name, value): &(String, String)| matches!(name.as_str(), "since" | "until") && is_span(value);

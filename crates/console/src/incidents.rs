@@ -93,10 +93,10 @@ pub(crate) struct RuleEvents {
     operation_id = "incidents",
     tag = "events",
     params(
-        ("since" = Option<Timestamp>, Query, description = "Whose last event is of this time or later"),
-        ("until" = Option<Timestamp>, Query, description = "Whose last event is before this time"),
-        ("before" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u16>, Query, description = "How many; 50 where it is not given, at most 500")
+        ("since" = Option<Timestamp>, Query, description = "Incidents whose last event is at this time or later"),
+        ("until" = Option<Timestamp>, Query, description = "Incidents whose last event is before this time"),
+        ("before" = Option<String>, Query, description = "`next` of the previous page"),
+        ("limit" = Option<u16>, Query, description = "Number of incidents; 50 by default, at most 500")
     ),
     responses((status = 200, body = Incidents), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
@@ -130,7 +130,7 @@ fn read(parameters: Parameters) -> Result<IncidentQuery, String> {
             }
             _ => {
                 return Err(format!(
-                    "there is no parameter `{}`; there are since, until, before, limit",
+                    "unknown parameter `{}`; known: since, until, before, limit",
                     name.chars().take(64).collect::<String>()
                 ));
             }

@@ -153,11 +153,12 @@ async fn follow(
     }
 }
 
-/// Events as they come
+/// Stream events as they arrive
 ///
-/// Each `event` has the event, without bodies as lists have it, as its data and a position as its id. `missed` tells how many events a stream that was read too
-/// slowly has lost (`{"count": n}`), passing the filter or not. With `Last-Event-ID` it goes on behind that event. It ends two
-/// seconds after its session has, and after ten minutes in any case; an EventSource connects again by itself.
+/// The data of each `event` is an event without bodies, as in lists; its id is a position. `missed` counts the events that the
+/// stream has lost because the client read too slowly (`{"count": n}`), whether or not they pass the filter. With
+/// `Last-Event-ID` the stream continues after that event. It ends two seconds after its session, and after ten minutes at the
+/// latest; an EventSource reconnects by itself.
 #[utoipa::path(
     get,
     path = "/api/live",
@@ -165,12 +166,12 @@ async fn follow(
     tag = "events",
     params(
         crate::openapi::Filter,
-        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that was seen")
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that the client received")
     ),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
         (status = 400, body = Failure, description = "A parameter is wrong"),
-        (status = 503, body = Failure, description = "Too many streams at one time")
+        (status = 503, body = Failure, description = "Too many streams are open")
     )
 )]
 async fn live(
@@ -186,7 +187,8 @@ async fn live(
         None => None,
         Some(id) => {
             let position = id.to_str().ok().and_then(|id| id.parse().ok()).filter(|position| *position >= 0);
-            let position = position.ok_or_else(|| bad("Last-Event-ID: not one of this stream".to_owned()))?;
+            let position =
+                position.ok_or_else(|| bad("Last-Event-ID: not an id of this stream".to_owned()))?;
             Some(Position::from_i64(position))
         }
     };

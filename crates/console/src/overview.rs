@@ -139,11 +139,11 @@ pub(crate) struct CountryCount {
     pub count: u64,
 }
 
-/// Counts by hour or by day, and what is most frequent
+/// Counts by hour or by day, and the most frequent values
 ///
-/// The span is widened to whole minutes, hours or days (of UTC, or of the zone of `offset`). Filters of gates and subjects alone are answered at once by hour and by day. With other
-/// filters, and by minute, the newest events are counted for about 0.1 s; if there are more, `complete` is false. Requests are not
-/// counted by minute.
+/// The span is widened to whole minutes, hours or days (of UTC, or of the zone of `offset`). For filters of gates and subjects
+/// alone, the counts by hour and by day are complete. With other filters, and by minute, the API counts the newest events for
+/// about 0.1 s; if more remain, `complete` is false. It does not count requests by minute.
 #[utoipa::path(
     get,
     path = "/api/overview",
@@ -151,8 +151,8 @@ pub(crate) struct CountryCount {
     tag = "events",
     params(
         Filter,
-        ("step" = Option<String>, Query, description = "`minute`, `hour` or `day`; where not given: by day beyond four days, else by hour"),
-        ("offset" = Option<i16>, Query, description = "Minutes that the zone of days is east of UTC, rounded down to hours; 0 where not given")
+        ("step" = Option<String>, Query, description = "`minute`, `hour` or `day`; by default `day` for more than four days, else `hour`"),
+        ("offset" = Option<i16>, Query, description = "Minutes that the zone of days is east of UTC, rounded down to hours; 0 by default")
     ),
     responses((status = 200, body = Overview), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
@@ -205,12 +205,14 @@ fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Resu
         None | Some("hour") => Step::Hour,
         Some("day") => Step::Day,
         Some("minute") => Step::Minute,
-        Some(_) => return Err("step: none of `minute`, `hour`, `day`".to_owned()),
+        Some(_) => return Err("step: not `minute`, `hour` or `day`".to_owned()),
     };
     let query = OverviewQuery { filter, since, until, step, offset, top: TOP + SUMS };
     let most = store::limits::MAX_BUCKETS;
     if query.buckets() > most.unsigned_abs() {
-        return Err(format!("step: more than {most} of them lie between `since` and `until`"));
+        return Err(format!(
+            "step: more than {most} steps between `since` and `until`; choose a longer step"
+        ));
     }
     Ok(query)
 }
@@ -292,12 +294,12 @@ mod tests {
             ),
             (&[("offset", "1440")], Err("offset: not a number of minutes from -1439 to 1439")),
             (&[("offset", "x")], Err("offset: not a number of minutes")),
-            (&[("step", "week")], Err("step: none of `minute`, `hour`, `day`")),
+            (&[("step", "week")], Err("step: not `minute`, `hour` or `day`")),
             (
                 &[("since", "2020-11-24T00:00:00Z"), ("step", "hour")],
-                Err("step: more than 2400 of them lie between `since` and `until`"),
+                Err("step: more than 2400 steps between `since` and `until`; choose a longer step"),
             ),
-            (&[("colour", "red")], Err("there is no property `colour`")),
+            (&[("colour", "red")], Err("unknown property `colour`")),
         ] {
             let parameters: Parameters =
                 parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

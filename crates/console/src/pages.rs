@@ -17,12 +17,12 @@ use finding::{ProblemCode, table};
 table! {
     /// The error responses of the pages.
     pub(crate) PROBLEMS: ProblemCode {
-        /// There is nothing here.
+        /// This page does not exist.
         pub(crate) NOTHING_HERE = ProblemCode::new(
             "page.nothing_here",
             404,
-            "There is nothing here.",
-            "ここには何もありません。",
+            "This page does not exist.",
+            "このページは存在しません。",
         );
         /// This monban was built without the console page.
         pub(crate) NOT_BUILT = ProblemCode::new(

@@ -10,7 +10,7 @@
 //! | 400 | the body does not match `X-Content-Hash`, or that is not a hash; or the request has neither an entry nor a summary |
 //! keeps it, tries again |
 //! | 401 | unknown sensor or wrong password | keeps it, tries again |
-//! | 408 | the body is incomplete or too slow | keeps it, tries again |
+//! | 408 | the body is incomplete or arrived too slowly | keeps it, tries again |
 //! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |
 //! | 429 | the sensor exceeds its rate of events per second; `Retry-After` | keeps it, tries again |
 //! | 503 | the journal cannot be written, or too many bytes are in transit; `Retry-After` | keeps it, tries again |
@@ -206,8 +206,10 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
                 refusals.failed(why, now);
             }
             match refusals.note(&sender, refusal.kind(), now) {
-                Some(0) => tracing::warn!("refused to {sender}: {refusal}"),
-                Some(untold) => tracing::warn!("refused to {sender}: {refusal} (and {untold} similar ones)"),
+                Some(0) => tracing::warn!("refused an event from {sender}: {refusal}"),
+                Some(untold) => {
+                    tracing::warn!("refused an event from {sender}: {refusal} (and {untold} similar ones)")
+                }
                 None => {}
             }
             refusal.into_response()
@@ -222,9 +224,9 @@ enum Refusal {
     Credentials,
     #[error("longer than {MAX_BODY_BYTES} bytes")]
     TooLong,
-    #[error("the body is incomplete or too slow")]
+    #[error("the body is incomplete or arrived too slowly")]
     Incomplete,
-    #[error("the body does not match X-Content-Hash; was it changed on the way?")]
+    #[error("the body does not match X-Content-Hash; it was changed in transit")]
     Hash,
     #[error("X-Content-Hash is not `md5:` and 32 hexadecimal digits")]
     MalformedHash,
@@ -353,11 +355,11 @@ table! {
             Severity::Error,
             Text::new("The receiver refuses events", "センサーのイベントの受信拒否"),
             Text::new(
-                "Events of sensors cannot be stored: {why}. The sensors keep them and retry.",
+                "The receiver cannot store the events of sensors: {why}. The sensors keep them and retry.",
                 "センサーから届くイベントを保存できません: {why}。イベントはセンサー側に残り、再送されます。",
             ),
             Text::new(
-                "Free space on the disk of the data folder. The sensors then deliver by themselves.",
+                "Free space on the disk of the data folder. The sensors then deliver the events by themselves.",
                 "データフォルダーのディスクの空き容量を増やしてください。解消後、センサーは自動的に再送します。",
             ),
         );

@@ -176,7 +176,7 @@ async fn check(
         let Some(demand) = demand else {
             return Err(Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "This route does not take this method.",
+                "This route does not support this method.",
             ));
         };
         let identity = identify(&parts, &console).await?;

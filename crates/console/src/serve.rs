@@ -184,7 +184,7 @@ pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
         Ok(Err(error)) if error.to_string().contains("length limit") => {
             refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {MAX_BODY_BYTES} bytes"))
         }
-        Ok(Err(error)) => refused(StatusCode::BAD_REQUEST, format!("the body: {error}")),
+        Ok(Err(error)) => refused(StatusCode::BAD_REQUEST, format!("cannot read the body: {error}")),
         Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()),
     }
 }

@@ -55,8 +55,8 @@ table! {
         HIDDEN = Declaration::new(
             "console.findings_hidden",
             Severity::Notice,
-            Text::new("Sign in to see what is wrong", "詳細の確認にはサインインが必要"),
-            Text::new("There are {count} findings.", "{count} 件の問題があります。"),
+            Text::new("Sign in to see the findings", "詳細の確認にはサインインが必要"),
+            Text::new("Number of findings: {count}.", "{count} 件の問題があります。"),
             Text::new("Sign in to the console.", "コンソールにサインインしてください。"),
         );
     }
@@ -96,7 +96,7 @@ struct Acknowledged {
     security(("session" = ["owner"]), ("token" = ["admin"])),
     responses(
         (status = 200, body = Acknowledged),
-        (status = 503, body = Failure, description = "The data folder cannot be written"),
+        (status = 503, body = Failure, description = "monban cannot write to the data folder"),
     )
 )]
 async fn acknowledge(who: Owner, State(console): State<Console>) -> Result<Json<Acknowledged>, Problem> {

@@ -37,11 +37,11 @@ table! {
             "Somebody else has changed the exclusions. Check them and try again.",
             "他のユーザーが除外を変更しました。内容を確認し直してください。",
         );
-        /// Rule {rule} cannot be excluded: nothing would be blocked without it.
+        /// Rule {rule} cannot be excluded: without it monban would block nothing.
         pub(crate) RULE_BLOCKS = ProblemCode::new(
             "tuning.rule_blocks",
             422,
-            "Rule {rule} cannot be excluded: nothing would be blocked without it.",
+            "Rule {rule} cannot be excluded: without it monban would block nothing.",
             "ルール {rule} は除外できません。外すと何も遮断されなくなります。",
         );
         /// Rule {rule} is an exclusion itself.
@@ -65,18 +65,18 @@ table! {
             "“{site}” is neither a site nor a host name.",
             "「{site}」はサイトの名前でもホスト名でもありません。",
         ).examples(&[("site", Text::same("shop"))]);
-        /// No rule can name the path “{path}”.
+        /// A rule cannot name the path “{path}”.
         pub(crate) PATH_NOT_NAMED = ProblemCode::new(
             "tuning.path_not_named",
             422,
-            "No rule can name the path “{path}”.",
+            "A rule cannot name the path “{path}”.",
             "パス「{path}」はルールに書けません。",
         ).examples(&[("path", Text::same("/a b"))]);
-        /// No rule that every ModSecurity reads can name the variable “{variable}”.
+        /// A rule cannot name the variable “{variable}” in a form that every ModSecurity reads.
         pub(crate) VARIABLE_NOT_NAMED = ProblemCode::new(
             "tuning.variable_not_named",
             422,
-            "No rule that every ModSecurity reads can name the variable “{variable}”.",
+            "A rule cannot name the variable “{variable}” in a form that every ModSecurity reads.",
             "変数「{variable}」は、どの ModSecurity でも読める形ではルールから外せません。",
         ).examples(&[("variable", Text::same("ARGS:a b"))]);
         /// The text is too long: the limit is {max}.
@@ -93,32 +93,32 @@ table! {
             "The exclusion would expire before it begins.",
             "期限が開始より前になっています。",
         );
-        /// There are {max} exclusions already, or no rule id is free.
+        /// The file already has {max} exclusions, or all rule ids are in use. Remove exclusions first.
         pub(crate) TOO_MANY_EXCLUSIONS = ProblemCode::new(
             "tuning.too_many_exclusions",
             422,
-            "There are {max} exclusions already, or no rule id is free.",
+            "The file already has {max} exclusions, or all rule ids are in use. Remove exclusions first.",
             "除外が {max} 件あるか、空いている ID がありません。",
         );
-        /// Exclusion {id} already excludes the same.
+        /// Exclusion {id} already excludes this.
         pub(crate) EXCLUSION_EXISTS = ProblemCode::new(
             "tuning.exclusion_exists",
             422,
-            "Exclusion {id} already excludes the same.",
+            "Exclusion {id} already excludes this.",
             "同じ除外がすでにあります（{id}）。",
         );
-        /// There is no exclusion {id}.
+        /// Exclusion {id} does not exist.
         pub(crate) NO_SUCH_EXCLUSION = ProblemCode::new(
             "tuning.no_such_exclusion",
             404,
-            "There is no exclusion {id}.",
+            "Exclusion {id} does not exist.",
             "除外 {id} は存在しません。",
         );
-        /// It cannot be undone: it was changed afterwards.
+        /// monban cannot undo this change: a later change affects the same exclusions or site.
         pub(crate) CHANGED_SINCE = ProblemCode::new(
             "tuning.changed_since",
             422,
-            "It cannot be undone: it was changed afterwards.",
+            "monban cannot undo this change: a later change affects the same exclusions or site.",
             "その後に変更されたため、元に戻せません。",
         );
     }
@@ -235,7 +235,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// Parses a number in a path.
 fn number(text: &str, what: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| not_found(format!("there is no {what} `{text}`")))
+    text.parse().map_err(|_| not_found(format!("unknown {what} `{text}`")))
 }
 
 /// Runs `ask` on a thread that may block.

@@ -58,17 +58,17 @@ pub(crate) struct PropertyValue {
 
 /// List the values that events have for a property
 ///
-/// The newest 500 events that may have a value with this beginning are looked at, and at most 20 values are returned.
+/// Searches the newest 500 events that may have a value with this prefix, and returns at most 20 values.
 #[utoipa::path(
     get,
     path = "/api/properties/{name}/values",
     operation_id = "propertyValues",
     tag = "events",
-    params(("name" = String, Path, description = "A property of `/api/properties`"), Beginning),
+    params(("name" = String, Path, description = "The name of a property in `/api/properties`"), Beginning),
     responses(
         (status = 200, body = PropertyValues),
         (status = 400, body = Failure, description = "A parameter is wrong"),
-        (status = 404, body = Failure, description = "There is no such property")
+        (status = 404, body = Failure, description = "The property does not exist")
     )
 )]
 async fn list(
@@ -81,10 +81,7 @@ async fn list(
         beginning.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
     let Some(property) = console.properties.get(&name) else {
         let known = console.properties.names();
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("there is no such property; there are {known}"),
-        ));
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("unknown property; known: {known}")));
     };
     let filter = narrowed(&console.properties, property, &prefix);
     asked(move || {

@@ -134,7 +134,7 @@ pub enum Fault {
     UnknownFormat,
     /// The log of an mlogc that reads a Serial log, a format that mlogc cannot parse. mlogc has sent none of it.
     #[error(
-        "this is mlogc's own log, and it was given a Serial audit log, of which it sends nothing: set `SecAuditLogType \
+        "this is mlogc's own log; mlogc received a Serial audit log, which it cannot send: set `SecAuditLogType \
          Concurrent` and `SecAuditLogStorageDir` where `SecAuditLog` pipes to mlogc"
     )]
     SerialForMlogc,

@@ -78,7 +78,11 @@ macro_rules! open_word {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Gate(Cow<'static, str>);
 
-open_word!(Gate, is_word, "a gate such as `request`: a small letter, then up to 31 of a-z, 0-9, _ and -");
+open_word!(
+    Gate,
+    is_word,
+    "a gate such as `request`: a lower-case letter, then up to 31 of a-z, 0-9, _ and -"
+);
 
 /// The gates that report requests.
 pub(crate) const REQUESTS: &[&str] = &["request", "mlogc"];

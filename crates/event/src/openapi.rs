@@ -55,8 +55,8 @@ schema!(
         .item(ObjectBuilder::new().property("escaped", text()).required("escaped"))
         .item(ObjectBuilder::new().property("base64", text()).required("base64"))
         .description(Some(
-            "Bytes: as a text where they are UTF-8, else with each byte that is not as \\xhh and each backslash doubled; long \
-             ones that this would more than double as base64"
+            "Bytes: a string if they are UTF-8; else `escaped`, which writes each other byte as \\xhh and doubles each \
+             backslash; `base64` where that would more than double a long value"
         ))
 );
 schema!(
@@ -77,7 +77,7 @@ schema!(
     Kind,
     text()
         .pattern(Some(r"^[a-z][a-z0-9_-]{0,31}\.[a-z][a-z0-9_-]{0,31}$"))
-        .description(Some("What it is about and what happened to it: `request.blocked`, `login.accepted`"))
+        .description(Some("The kind of event: an object and an action, such as `request.blocked`"))
 );
 schema!(
     Fact,

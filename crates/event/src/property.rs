@@ -123,13 +123,13 @@ impl Values {
             Self::Network => "an address, or a network such as 192.0.2.0/24",
             Self::Number => "a number such as 404, a class such as 4xx, or a range such as 200-399 or 500-",
             Self::Minimum => "a number",
-            Self::Text | Self::Lowercase => "a text; * at the end stands for anything",
+            Self::Text | Self::Lowercase => "a text; a final * is a wildcard",
             Self::Outcome => {
                 "blocked, detected, passed, refused, failed, accepted, denied, changed or expired"
             }
             Self::Severity => "emergency, alert, critical, error, warning, notice, info or debug",
             Self::Fact => "a name and a value such as attempts=5- or service=ssh*",
-            Self::Search => "a text, in any case",
+            Self::Search => "a text; case does not matter",
         }
     }
 }

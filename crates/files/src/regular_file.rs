@@ -112,7 +112,7 @@ fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
     let file = only_regular(file.into())?;
     let metadata = file.metadata()?;
     if belongs_elsewhere(metadata.nlink(), metadata.uid(), rustix::fs::fstat(folder)?.st_uid) {
-        return Err(refused("is a hard link to a file of another owner than its folder's"));
+        return Err(refused("is a hard link to a file whose owner is not its folder's"));
     }
     Ok(file)
 }

@@ -73,7 +73,7 @@ struct State {
 
 /// An error: the log file cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("access log {}: {source}", path.display())]
+#[error("cannot open the access log {}: {source}", path.display())]
 pub struct Error {
     /// The file.
     pub path: PathBuf,

@@ -49,7 +49,7 @@ enum Part {
 pub enum Error {
     /// An unknown placeholder.
     #[error(
-        "line {line}: unknown placeholder `{name}`; there are status, reason, message, event_id, host, client"
+        "line {line}: unknown placeholder `{name}`; known: status, reason, message, event_id, host, client"
     )]
     Unknown {
         /// Line, from 1.

@@ -31,7 +31,7 @@ pub enum Error {
     #[error("{}", in_one_line(.0))]
     Configuration(Vec<Fault>),
     /// The port of a listener cannot be bound.
-    #[error("listener {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The listener's address.
         address: SocketAddr,

@@ -169,7 +169,7 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => admit(&gate, &settings, stream, peer, &drain),
             Err(error) => {
-                tracing::warn!(%error, "accept failed");
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,7 +1,7 @@
 //! Prints how long 100,000 journal entries take to become reports: `bench/logins`.
 //!
-//! The entries are those of a journal of OpenSSH 10.0, over and over, each with the other fields that `journalctl -o
-//! json` prints, some 1 kB in all, and with times and pids that go on.
+//! The entries repeat a journal of OpenSSH 10.0 with rising times and pids. Each has the other fields that `journalctl -o
+//! json` prints, about 1 kB in all.
 
 use std::time::Instant;
 

@@ -150,7 +150,7 @@ impl EvidenceKind for Login {
             Service::Logind => "session",
         };
         if self.uid.is_some() || self.line.is_some() {
-            return format!("{} of logins not believed", counted(self.tries.unwrap_or(1), "log line"));
+            return format!("{} with forged logins", counted(self.tries.unwrap_or(1), "log line"));
         }
         let mut text = match (outcome, self.tries, self.seconds) {
             (Outcome::Accepted, ..) => match &self.method {
@@ -257,7 +257,7 @@ mod tests {
             (
                 Login { tries: Some(3), line: Some("x".into()), ..ssh() },
                 Outcome::Detected,
-                "3 log lines of logins not believed",
+                "3 log lines with forged logins",
             ),
         ] {
             assert_eq!(login.summary(outcome), expected);

@@ -75,7 +75,7 @@ pub struct Seeing<'a> {
 }
 
 impl Known {
-    /// Returns what is new in a login, and learns it.
+    /// Returns the facts that are new in a login, and learns them.
     pub fn learn(&mut self, name: &str, seen: Seeing) -> Vec<New> {
         if !self.0.contains_key(name) && self.0.len() >= MAX_KNOWN_USERS {
             let oldest = self.0.iter().min_by_key(|(_, user)| user.last).map(|(name, _)| name.clone());

@@ -1,6 +1,6 @@
 //! Logins: reads the lines of sshd, su, sudo, login and systemd-logind, and turns them into events.
 //!
-//! A line is a [`claim::Claim`] by whoever wrote it. [`trust`] decides by the fields that the kernel vouches for whether
+//! A line is a [`claim::Claim`] by its writer. [`trust`] decides by the fields that the kernel vouches for whether
 //! to believe it. The [`observer::Observer`] keeps the state over many lines: who is in, which tries belong to one burst,
 //! what is new for a user. It returns [`report::Report`]s, which become events.
 //!

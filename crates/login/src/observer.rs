@@ -260,7 +260,7 @@ impl Observer {
                 continue;
             }
             if !pending.certain && !self.recent.may_tell_uncertain(now) {
-                let line = format!("the hook reports too many logins, such as of {}", pending.user);
+                let line = format!("the hook reports too many logins, such as one of {}", pending.user);
                 self.forged(pending.service, None, now, &line, Doubt::User.as_str());
                 continue;
             }

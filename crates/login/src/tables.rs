@@ -38,11 +38,11 @@ table! {
             Severity::Warning,
             Text::new("No login seen for {days} days though sessions exist", "セッションがあるのにログイン記録が {days} 日間なし"),
             Text::new(
-                "A session began at {session}, but no line of a login was read since {since}. monban may be reading a journal or a file that nobody writes.",
+                "A session began at {session}, but monban has read no login line since {since}. It may be reading a journal or a file that no program writes.",
                 "{session} に始まったセッションがありますが、{since} 以降のログイン行を読み取れていません。書き込まれていないジャーナルやファイルを読んでいる可能性があります。",
             ),
             Text::new(
-                "Look where sshd logs: `journalctl -t sshd -t sshd-session -n 5`, or the files of rsyslog. Name that place in [logins].",
+                "Find out where sshd logs: `journalctl -t sshd -t sshd-session -n 5`, or the files of rsyslog. Name that place in [logins].",
                 "sshd の出力先を `journalctl -t sshd -t sshd-session -n 5` や rsyslog のファイルで確認し、[logins] に指定してください。",
             ),
         )
@@ -61,7 +61,7 @@ table! {
                 "24 時間以内に、sshd、su、sudo、login 以外が書いたログイン行が {lines} 行あります（最終: {last}）。イベントの種類は login.forged です。",
             ),
             Text::new(
-                "Find out who wrote them: the events show the line and the writer's uid. The finding passes after a day.",
+                "Find out who wrote them: the events show the line and the writer's uid. The finding clears after a day.",
                 "書き込み元を確認してください。行と書き込み元の uid はイベントに表示されます。この表示は 1 日で消えます。",
             ),
         )
@@ -76,7 +76,7 @@ table! {
                 "{subject} を追跡できません: {why}。解消されるまでログインはイベントになりません。",
             ),
             Text::new(
-                "Correct the cause. monban tries again each few seconds and continues where it stopped.",
+                "Correct the cause. monban retries every few seconds and continues where it stopped.",
                 "原因を取り除いてください。数秒ごとに再試行し、中断した位置から再開します。",
             ),
         )
@@ -87,11 +87,11 @@ table! {
             Severity::Warning,
             Text::new("Logins were not recorded", "記録できなかったログイン"),
             Text::new(
-                "{reports} logins or sessions could not become events, because too many came at once or the state could not be stored.",
+                "monban could not record {reports} logins or sessions: too many arrived at once, or it could not store its state.",
                 "{reports} 件のログインまたはセッションをイベントにできませんでした。一度に多すぎたか、状態を保存できませんでした。",
             ),
             Text::new(
-                "Look into monban's log. The count starts anew with monban.",
+                "Check monban's log. The count starts at 0 when monban restarts.",
                 "monban のログを確認してください。件数は monban の再起動で 0 に戻ります。",
             ),
         )
@@ -101,9 +101,14 @@ table! {
 
 /// The properties of the events.
 pub const PROPERTIES: &[Property] = &[
-    Property::fact("service", Values::Text, "The program that let the user in", "ログインを扱ったプログラム")
-        .at(AT)
-        .words(&["sshd", "login", "su", "sudo"]),
+    Property::fact(
+        "service",
+        Values::Text,
+        "The program that accepted the login",
+        "ログインを扱ったプログラム",
+    )
+    .at(AT)
+    .words(&["sshd", "login", "su", "sudo"]),
     Property::fact("auth", Values::Text, "The method of a login", "ログインの認証方式")
         .at(AT)
         .words(&["publickey", "password"]),
@@ -111,13 +116,15 @@ pub const PROPERTIES: &[Property] = &[
         .at(AT)
         .seen(),
     Property::fact("country", Values::Text, "The country of a login", "ログイン元の国").at(AT).seen(),
-    Property::fact("new", Values::Text, "What is new for the user", "ユーザーにとって新しい項目")
+    Property::fact("new", Values::Text, "The facts that are new for the user", "ユーザーにとって新しい項目")
         .at(AT)
         .words(&["user", "country", "network", "key", "hour"]),
     Property::fact("target", Values::Text, "The account of su or sudo", "su・sudo の対象アカウント")
         .at(AT)
         .seen(),
-    Property::fact("tried", Values::Text, "A name that was tried", "試行されたユーザー名").at(AT).seen(),
+    Property::fact("tried", Values::Text, "A user name of a failed try", "試行されたユーザー名")
+        .at(AT)
+        .seen(),
     Property::fact("tries", Values::Number, "The number of failed tries", "失敗した試行の回数").at(AT),
 ];
 

@@ -3,8 +3,8 @@
 //! journald asks the kernel for the sender's uid and executable (`_UID`, `_EXE`), and a sender cannot set them. sshd
 //! writes what counts as root, so that `_UID=0` is required: a user can make the path of an executable look like sshd's in
 //! a mount namespace, but not become root. su and sudo run with the caller's uid and are trusted by their executable alone:
-//! whoever goes to such lengths can forge their lines, which let nobody in. A sender that exits before journald looks has no `_EXE`: such a
-//! line of root counts for a failed try, which gives nobody access, but not for a login.
+//! a user with such a namespace can forge their lines, which let nobody in. A sender that exits before journald looks has
+//! no `_EXE`: such a line of root counts for a failed try, which gives nobody access, but not for a login.
 
 use crate::claim::{Claim, Service};
 use crate::entry::Entry;

@@ -24,5 +24,5 @@ pub fn writable(folder: &Path) -> Result<(), String> {
 
 fn access(path: &Path, how: rustix::fs::Access) -> Result<(), String> {
     rustix::fs::access(path, how)
-        .map_err(|error| format!("{} cannot be written to: {}", path.display(), std::io::Error::from(error)))
+        .map_err(|error| format!("cannot write to {}: {}", path.display(), std::io::Error::from(error)))
 }

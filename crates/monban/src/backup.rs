@@ -24,13 +24,13 @@ pub fn failure(file: &Path, error: BackupError) -> Failure {
     match error {
         BackupError::Age(AgeError::Passphrase) => Failure::environment(
             format!("{}: {what}", file.display()),
-            "a passphrase has no spaces at its end and no line end",
+            "a passphrase must not end in a space or contain a line end",
         ),
         BackupError::Age(AgeError::Length { .. }) => {
-            Failure::environment(what, "choose a passphrase that nobody guesses, such as six random words")
+            Failure::environment(what, "choose a passphrase that nobody can guess, such as six random words")
         }
         BackupError::Age(AgeError::Derivation) => {
-            Failure::environment(what, "128 MiB of memory must be free")
+            Failure::environment(what, "free 128 MiB of memory, then repeat the command")
         }
         BackupError::Age(
             AgeError::CutOff(_) | AgeError::Damaged(_) | AgeError::DamagedEnd(_) | AgeError::Header(_),

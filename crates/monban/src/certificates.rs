@@ -28,7 +28,7 @@ table! {
         CERTIFICATE_REFUSED = Declaration::new(
             "gate.certificate_refused",
             Severity::Error,
-            Text::new("Clients refuse a certificate", "証明書の期間外"),
+            Text::new("Clients refuse a certificate", "有効期間外の証明書"),
             Text::new("The certificate {subject}: {why}.", "証明書 {subject}: {why}。"),
             Text::new(
                 "Renew the certificate, replace the file and run `monban reload`. If its dates look right, set this machine's clock.",

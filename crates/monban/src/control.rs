@@ -124,7 +124,7 @@ fn read_answer(mut stream: BufReader<UnixStream>, hint: Option<&str>) -> Result<
 pub fn connect(data_dir: &Path, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
     let Some(stream) = open(data_dir)? else {
         return Err(Failure::environment(
-            format!("{}: no daemon answers there", socket_path(data_dir).display()),
+            format!("{}: no daemon answers on this socket", socket_path(data_dir).display()),
             "start it with `systemctl start monban` or `monban up`, or name its configuration with `--config FILE`",
         ));
     };

@@ -158,7 +158,7 @@ impl Releases {
             };
             if !release.files.iter().all(same) {
                 return Err(Failure::Refused {
-                    message: format!("{} holds another release {}", path.display(), release.version),
+                    message: format!("{} contains another release {}", path.display(), release.version),
                     hint: Some("move that folder away if nothing uses it".to_owned()),
                 });
             }

@@ -65,9 +65,9 @@ table! {
             "daemon.not_running",
             Severity::Warning,
             Text::new("The daemon does not answer", "デーモンの応答なし"),
-            Text::new("Nothing answers on the control socket {subject}: {why}.", "制御ソケット {subject} に応答がありません: {why}。"),
+            Text::new("No daemon answers on the control socket {subject}: {why}.", "制御ソケット {subject} に応答がありません: {why}。"),
             Text::new(
-                "If it runs, repeat the command as monban's user or as root. Else start it with `systemctl start monban` or `monban up`; if it does not start, `journalctl -u monban` says why.",
+                "If it runs, repeat the command as monban's user or as root. Else start it with `systemctl start monban` or `monban up`; if it does not start, `journalctl -u monban` shows the reason.",
                 "動作中の場合は、monban のユーザーまたは root でもう一度実行してください。停止中の場合は `systemctl start monban` または `monban up` で起動してください。起動しない場合は `journalctl -u monban` で理由を確認してください。",
             ),
         ).examples(&[("subject", Text::same("/var/lib/monban/control.sock")), ("why", Text::new("connection refused", "接続が拒否されました"))]);

@@ -13,7 +13,7 @@ pub fn open(config: &Config) -> Result<EventReader, Failure> {
     std::fs::read_dir(&config.host.data_dir).map_err(|error| {
         Failure::environment(
             format!("{}: {error}", config.host.data_dir.display()),
-            "events are read by the user that monban runs as, or root; `--config FILE` says where they are",
+            "run the command as monban's user or as root; `--config FILE` names the configuration",
         )
     })?;
     EventReader::open(&config.host.data_dir).map_err(failure)
@@ -65,11 +65,12 @@ pub fn what(event: &Event) -> String {
 /// Returns the event with this id, or the newest one for `last`.
 pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
     if matches!(id, "last" | "latest") {
-        return last(reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()));
+        return last(reader)?.ok_or_else(|| Failure::NotFound("no event is stored yet".to_owned()));
     }
     let id = id.trim().parse().map_err(|error| Failure::NotFound(format!("{error}")))?;
     let found = reader.get(id).map_err(failure)?;
-    found.ok_or_else(|| Failure::NotFound(format!("there is no event {id}; retention may have removed it")))
+    found
+        .ok_or_else(|| Failure::NotFound(format!("event {id} does not exist; retention may have removed it")))
 }
 
 /// Adds the lines of a matched rule: id and message, the match, and the place of the rule.

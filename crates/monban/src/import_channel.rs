@@ -64,7 +64,7 @@ impl Destination {
         let in_data_dir = |error: &dyn std::fmt::Display| {
             Failure::environment(
                 error.to_string(),
-                "events are kept in `data_dir`; import as the user that monban runs as, or root",
+                "monban keeps events in `data_dir`; run the import as monban's user or as root",
             )
         };
         data_folder::prepare(&config.host.data_dir)?;
@@ -158,7 +158,7 @@ fn connect(config: &Config) -> Result<BufReader<UnixStream>, Failure> {
     let answer = line(&mut stream)?;
     if answer != READY {
         return Err(Failure::Refused {
-            message: format!("the daemon does not take imports: {answer}"),
+            message: format!("the daemon refused the import: {answer}"),
             hint: Some("if the daemon has another version, restart it".to_owned()),
         });
     }
@@ -170,8 +170,8 @@ fn send(stream: &mut BufReader<UnixStream>, batch: &[u8]) -> Result<Counts, Fail
     let length = u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes();
     let lost = |error: std::io::Error| {
         Failure::environment(
-            format!("the daemon is gone: {error}"),
-            "import again: what was stored already is known then",
+            format!("lost the connection to the daemon: {error}"),
+            "repeat the import; it skips the events that are already stored",
         )
     };
     stream.get_mut().write_all(&length).map_err(lost)?;
@@ -182,7 +182,7 @@ fn send(stream: &mut BufReader<UnixStream>, batch: &[u8]) -> Result<Counts, Fail
         (Some(Ok(new)), Some(Ok(known))) => Ok(Counts { new, known }),
         _ => Err(Failure::Refused {
             message: answer,
-            hint: Some("import again later: what was stored already is known then".to_owned()),
+            hint: Some("repeat the import later; it skips the events that are already stored".to_owned()),
         }),
     }
 }
@@ -193,7 +193,7 @@ fn line(stream: &mut BufReader<UnixStream>) -> Result<String, Failure> {
     if line.is_empty() {
         return Err(Failure::environment(
             "the daemon has closed the connection",
-            "import again: what was stored already is known then",
+            "repeat the import; it skips the events that are already stored",
         ));
     }
     Ok(line.trim_end().to_owned())

@@ -27,7 +27,7 @@ table! {
             Severity::Info,
             Text::new("The command succeeded", "成功"),
             Text::new("The command is done. A closed output pipe is not an error.", "要求どおりに完了しました。出力先が閉じられた場合も含みます。"),
-            Text::new("Nothing has to be done.", "対処は不要です。"),
+            Text::new("No action is needed.", "対処は不要です。"),
         );
         /// Exit code 1.
         NOT_FOUND = Declaration::new(

@@ -24,7 +24,7 @@ use spine::secret::Source;
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotifyConfig {
-    /// The console's address in the owner's browser, such as `https://gate.example.org`, with which links in notices begin.
+    /// The console's address in the owner's browser, such as `https://gate.example.org`: the prefix of links in notices.
     /// Without it, notices have no links.
     #[serde(deserialize_with = "console_url")]
     pub console_url: Option<String>,
@@ -372,7 +372,7 @@ impl NotifyConfig {
         for (key, channels) in of_rules.chain(of_summary) {
             for name in channels.iter().filter(|name| !names.contains(name.as_str())) {
                 let known = names.iter().copied().collect::<Vec<_>>().join(", ");
-                let what = format!("there is no channel `{name}`; known: {known}");
+                let what = format!("unknown channel `{name}`; known: {known}");
                 faults.push(Fault::at(key.clone().key("channels"), what));
             }
         }
@@ -579,12 +579,12 @@ mod tests {
             (
                 json!({"slack": [slack("a")], "rule": [{"name": "a", "channels": ["b"]}]}),
                 "notify.rule[0].channels",
-                "there is no channel `b`; known: a",
+                "unknown channel `b`; known: a",
             ),
             (
                 json!({"slack": [slack("a")], "summary": {"at": "08:00", "channels": "b"}}),
                 "notify.summary.channels",
-                "there is no channel `b`",
+                "unknown channel `b`",
             ),
         ] {
             let faults = read(value.clone()).unwrap().faults();

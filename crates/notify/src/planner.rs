@@ -307,7 +307,7 @@ impl Planner {
         let Some(outbox) = self.state.channels.get_mut(name) else { return };
         let first_loss = outbox.push(Notice { id: id.to_string(), at: now, urgent, kind });
         if first_loss {
-            let kind = dropped(name, outbox.owed, "too many notices are queued, and the oldest are dropped");
+            let kind = dropped(name, outbox.owed, "the queue is full, and monban drops the oldest notices");
             self.push_others_quietly(name, &kind, now);
         }
     }

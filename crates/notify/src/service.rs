@@ -281,7 +281,7 @@ impl Service {
             Ok(done) => done,
             Err(error) => {
                 // a delivery panicked; its channel is unknown, so all channels may continue
-                tracing::error!("a delivery ended: {error}");
+                tracing::error!("a delivery panicked: {error}");
                 self.busy.clear();
                 return;
             }
@@ -292,7 +292,7 @@ impl Service {
         self.notifier.planner.sent(&name, &id, &result, now());
         match result {
             Ok(()) if was_failing => tracing::info!("channel {name} works again"),
-            Ok(()) => tracing::debug!("notice {id} is delivered by {name}"),
+            Ok(()) => tracing::debug!("delivered notice {id} by {name}"),
             Err(error) if was_failing => tracing::debug!("channel {name} is failing: {}", error.what()),
             Err(error) => tracing::warn!("channel {name} is failing: {}", error.what()),
         }
@@ -322,7 +322,7 @@ impl Service {
     }
 
     fn note_read(&mut self, error: String) -> bool {
-        let problem = format!("notices are delayed, because events cannot be read: {error}");
+        let problem = format!("notices are delayed: monban cannot read events: {error}");
         if self.read_problem.as_ref() != Some(&problem) {
             tracing::error!("{problem}");
         }
@@ -353,7 +353,7 @@ impl Service {
     fn note_save(&mut self, error: Option<String>) {
         let path = self.notifier.path.display();
         let problem =
-            error.map(|error| format!("{path}: {error}; after a restart some notices may be sent again"));
+            error.map(|error| format!("{path}: {error}; after a restart monban may send some notices again"));
         if let Some(problem) = problem.as_ref().filter(|problem| self.save_problem.as_ref() != Some(*problem))
         {
             tracing::error!("{problem}");

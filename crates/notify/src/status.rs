@@ -36,7 +36,7 @@ table! {
             Severity::Error,
             Text::new("The notifier does not work", "通知機能の異常"),
             Text::new(
-                "monban cannot read events, or cannot save which ones it has notified about: {why}.",
+                "monban cannot read events, or cannot save its position among them: {why}.",
                 "イベントを読み取れないか、通知済みの記録を保存できません: {why}。",
             ),
             Text::new(

@@ -96,7 +96,7 @@ struct Bounded(Vec<u8>);
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_RENDERED_BYTES {
-            return Err(io::Error::other(format!("it makes more than {MAX_RENDERED_BYTES} bytes")));
+            return Err(io::Error::other(format!("its result has more than {MAX_RENDERED_BYTES} bytes")));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

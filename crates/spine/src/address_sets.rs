@@ -337,7 +337,7 @@ impl AddressSets {
             self.expire();
             let this = Arc::clone(&self);
             if let Ok(Err(error)) = tokio::task::spawn_blocking(move || this.flush()).await {
-                tracing::warn!("address sets are not stored: {error}");
+                tracing::warn!("cannot store the address sets: {error}");
             }
             let end = async {
                 match self.next_end() {

@@ -16,7 +16,7 @@ finding::table! {
             ),
             Text::new("The last error: {error}.", "最後のエラー: {error}"),
             Text::new(
-                "Remove the cause that the error names. The next try is at {due}.",
+                "Remove the cause that the error names. The next attempt is at {due}.",
                 "エラーが示す原因を取り除いてください。次の実行は {due} です。",
             ),
         ).examples(&[("subject", Text::same("tuning.learning")), ("failures", Text::same("3")), ("error", Text::new("no space left on device", "デバイスに空き容量がありません")), ("due", Text::same("2030-01-31 09:00"))]);
@@ -36,7 +36,7 @@ finding::table! {
             "geoip.unreadable",
             Severity::Warning,
             Text::new("A database of countries cannot be read", "国データベースの読み取り不可"),
-            Text::new("Countries are not known: {why}.", "国を判定できません: {why}。"),
+            Text::new("monban cannot determine countries: {why}.", "国を判定できません: {why}。"),
             Text::new(
                 "Download the database again, check that monban's user may read it, and run `monban reload`.",
                 "データベースを取得し直し、monban のユーザーが読み取れることを確認して、`monban reload` を実行してください。",
@@ -47,7 +47,7 @@ finding::table! {
             "ends.soon",
             Severity::Warning,
             Text::new("{kind} {subject} ends on {at}", "{kind} {subject} の期限は {at} です"),
-            Text::new("Nothing renews it by itself. It comes from {source}.", "自動では更新されません。出所: {source}"),
+            Text::new("It has no automatic renewal. Source: {source}.", "自動では更新されません。出所: {source}"),
             Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
         ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem"))]);
         /// Something ends within hours or days although it should have been renewed automatically.
@@ -55,7 +55,7 @@ finding::table! {
             "ends.renewal_late",
             Severity::Error,
             Text::new("{kind} {subject} ends on {at} and is not renewed", "{kind} {subject} が更新されないまま期限 {at} に近づいています"),
-            Text::new("{renewal} should have renewed it. It comes from {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
+            Text::new("{renewal} should have renewed it. Source: {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
             Text::new("Find out why the renewal fails; until then renew it by hand.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
         ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem")), ("renewal", Text::new("the ACME client", "ACME クライアント"))]);
         /// Something has ended.
@@ -63,7 +63,7 @@ finding::table! {
             "ends.ended",
             Severity::Critical,
             Text::new("{kind} {subject} ended on {at}", "{kind} {subject} は {at} に期限が切れました"),
-            Text::new("Nothing renewed it in time. It comes from {source}.", "期限までに更新されませんでした。出所: {source}"),
+            Text::new("It was not renewed in time. Source: {source}.", "期限までに更新されませんでした。出所: {source}"),
             Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
         ).examples(&[("kind", Text::new("certificate", "証明書")), ("subject", Text::same("www.example.com")), ("source", Text::same("/etc/monban/www.pem"))]);
     }

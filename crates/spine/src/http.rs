@@ -68,7 +68,7 @@ impl Endpoint {
         };
         let authority = uri.authority().ok_or_else(|| "has no host".to_owned())?;
         if authority.as_str().contains('@') {
-            return Err("must not hold a user or a password".to_owned());
+            return Err("must not contain a user or a password".to_owned());
         }
         let host = authority.host().to_owned();
         if host.is_empty() {
@@ -328,7 +328,7 @@ mod tests {
             ("http://example.org/a", Ok(("example.org", 80, "/a", false))),
             ("ftp://example.org/", Err("must begin with")),
             ("example.org", Err("must begin with")),
-            ("https://u:p@example.org/", Err("must not hold a user")),
+            ("https://u:p@example.org/", Err("must not contain a user")),
             ("https://example.org/a b", Err("is not a URL")),
             ("", Err("is not a URL")),
         ] {

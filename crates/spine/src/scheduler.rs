@@ -118,7 +118,7 @@ pub enum SchedulerError {
     #[error("more than {MAX_JOBS} jobs")]
     TooMany,
     /// Another process, or another task of this one, runs the job now.
-    #[error("the job {0} runs already; wait for its end")]
+    #[error("the job {0} is running; wait until it ends")]
     Busy(String),
     /// A system call failed.
     #[error("{}: {source}", path.display())]
@@ -196,7 +196,7 @@ impl Scheduler {
     /// that belongs to this process, such as saving.
     ///
     /// # Errors
-    /// As for [`Scheduler::add`].
+    /// The errors of [`Scheduler::add`].
     pub fn add_unstored<F, W>(&self, key: &str, plan: Plan, work: W) -> Result<(), SchedulerError>
     where
         W: Fn() -> F + Send + Sync + 'static,
@@ -408,7 +408,7 @@ impl Scheduler {
             Ok(Some(Ok(result))) => result,
             Ok(Some(Err(error))) => Err(format!("panicked: {}", crate::tasks::panic_text(error)).into()),
             Ok(None) => Err("has no task".into()),
-            Err(_) => Err(format!("did not end within {} s", plan.timeout.as_secs()).into()),
+            Err(_) => Err(format!("did not finish within {} s", plan.timeout.as_secs()).into()),
         };
         drop(task);
         let now = self.clock.now();
@@ -468,7 +468,11 @@ impl Scheduler {
             Err(error) => Err(error.to_string()),
             Ok(text) => JobState::parse(&text),
         };
-        parsed.inspect_err(|error| tracing::warn!("{}: {error}; the job starts anew", path.display())).ok()
+        parsed
+            .inspect_err(|error| {
+                tracing::warn!("cannot read {}: {error}; the job starts without its state", path.display())
+            })
+            .ok()
     }
 
     /// Writes a state without blocking other tasks. If the write fails, the state stays in memory.
@@ -476,7 +480,7 @@ impl Scheduler {
         let (this, of, state) = (Arc::clone(self), key.to_owned(), state.clone());
         let written = tokio::task::spawn_blocking(move || this.write(&of, &state)).await;
         if let Ok(Err(error)) = written {
-            tracing::warn!("the state of the job {key} is not stored: {error}");
+            tracing::warn!("cannot store the state of the job {key}: {error}");
         }
     }
 

@@ -88,7 +88,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let file = files::regular_file::open(path).map_err(|error| error.to_string())?;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();
     if mode & 0o077 != 0 {
-        return Err(format!("others may read this secret (mode {:04o}); chmod 600", mode & 0o7777));
+        return Err(format!("other users may read this secret (mode {:04o}); chmod 600", mode & 0o7777));
     }
     let mut content = Vec::new();
     file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
@@ -113,8 +113,8 @@ mod tests {
         for (text, mode, expected) in [
             ("hush\n", 0o600, Ok("hush")),
             ("hush\r\n", 0o400, Ok("hush")),
-            ("hush", 0o640, Err("others may read this secret (mode 0640); chmod 600")),
-            ("hush", 0o604, Err("others may read")),
+            ("hush", 0o640, Err("other users may read this secret (mode 0640); chmod 600")),
+            ("hush", 0o604, Err("other users may read")),
             ("\n", 0o600, Err("the file is empty")),
             (&"x".repeat(4097), 0o600, Err("longer than 4096 bytes")),
         ] {

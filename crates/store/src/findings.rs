@@ -14,7 +14,7 @@ table! {
             Severity::Error,
             Text::new("Events wait in memory", "イベントがメモリー上で待機中"),
             Text::new(
-                "The journal cannot be written: {why}. {waiting} events wait in memory; a crash would lose them.",
+                "monban cannot write to the journal: {why}. {waiting} events wait in memory; a crash would lose them.",
                 "ジャーナルに書き込めません: {why}。{waiting} 件のイベントがメモリー上で待機しており、異常終了すると失われます。",
             ),
             Text::new(
@@ -28,7 +28,7 @@ table! {
             Severity::Critical,
             Text::new("Events were lost", "イベントの消失"),
             Text::new(
-                "The disk took no events, and the memory for waiting events was full: {count} events were lost.",
+                "monban could not write events to the disk, and the memory for waiting events was full: {count} events were lost.",
                 "ディスクに書き込めず、待機用のメモリーも上限に達したため、{count} 件のイベントが失われました。",
             ),
             Text::new(
@@ -54,9 +54,9 @@ table! {
         WAITS = Declaration::new(
             "store.waits",
             Severity::Error,
-            Text::new("The event store takes no events", "イベントストアへの書き込み停止"),
+            Text::new("The event store cannot be written", "イベントストアへの書き込み停止"),
             Text::new(
-                "The store cannot be written: {why}. The journal keeps the events, and searches read both.",
+                "monban cannot write to the store: {why}. The journal keeps the events, and searches read both.",
                 "ストアに書き込めません: {why}。イベントはジャーナルに残っており、検索では両方を参照します。",
             ),
             Text::new(

@@ -62,13 +62,15 @@ impl fmt::Display for IngestNotice {
             Self::StartedOver { cause, aside } => {
                 write!(f, "{cause}; moved aside to {} and started a new store", aside.display())
             }
-            Self::Failing(error) => write!(f, "the store takes no events, the journal keeps them: {error}"),
-            Self::Recovered => f.write_str("the store takes events again"),
-            Self::Indexing(left) => write!(f, "the store's indices are being made: {left} events to go"),
+            Self::Failing(error) => {
+                write!(f, "cannot write to the store; the journal keeps the events: {error}")
+            }
+            Self::Recovered => f.write_str("writing to the store again"),
+            Self::Indexing(left) => write!(f, "building the store's indices: {left} events remain"),
             Self::Indexed => f.write_str("the store's indices are complete"),
             Self::Removed(removed) => write!(
                 f,
-                "removed {} events for their age and {} for room, {} since the store was made",
+                "removed {} events by age and {} by size, {} since the store was created",
                 removed.by_age, removed.by_size, removed.total
             ),
         }

@@ -145,7 +145,9 @@ pub enum JournalError {
         length: usize,
     },
     /// Neither the disk nor the memory accepted the event.
-    #[error("event {id} is lost: the disk takes none ({cause}) and {waiting} bytes already wait in memory")]
+    #[error(
+        "event {id} is lost: monban cannot write to the disk ({cause}), and {waiting} bytes already wait in memory"
+    )]
     Lost {
         /// Its identifier.
         id: event::EventId,

@@ -22,7 +22,7 @@ pub struct RuleConfig {
     pub files: Vec<String>,
     /// Rule files of the sites' presets. They are loaded between the exclusions and `files`.
     pub presets: Vec<String>,
-    /// Folders, besides those of `files`, whose rule files a replay over HTTP may use.
+    /// Further folders whose rule files a replay over HTTP may use, in addition to those of `files`.
     pub folders: Vec<PathBuf>,
     /// The sites.
     pub sites: Vec<ConfiguredSite>,

@@ -141,7 +141,7 @@ impl Tuner {
         };
         let expired: Result<(), TuningError> = expire();
         if let Err(error) = expired {
-            tracing::error!("expired exclusions stay in force: {error}");
+            tracing::error!("cannot remove expired exclusions: {error}");
         }
     }
 
@@ -216,7 +216,7 @@ impl Tuning for Tuner {
         let document = in_force.config.document(&self.store).map_err(TuningError::NotLoaded)?;
         let written = written::find(&document, in_force.config.disk, id)
             .map_err(|error| TuningError::Unavailable(error.to_string()))?
-            .ok_or_else(|| TuningError::NotFound(format!("there is no rule {id}")))?;
+            .ok_or_else(|| TuningError::NotFound(format!("rule {id} does not exist")))?;
         let described = in_force.rules.as_ref().and_then(|rules| rules.describe(id));
         let file = self.store.read()?;
         let disabled_by = file.entries().iter().filter(|entry| entry.exclusion.rule == id);
@@ -346,7 +346,7 @@ impl Tuning for Tuner {
     fn set_mode(&self, author: &str, site: &str, mode: SiteMode) -> Result<SiteState, TuningError> {
         let find = || {
             let state = self.sites()?.into_iter().find(|state| state.site == site);
-            state.ok_or_else(|| TuningError::NotFound(format!("there is no site `{site}`")))
+            state.ok_or_else(|| TuningError::NotFound(format!("site `{site}` does not exist")))
         };
         find()?;
         {

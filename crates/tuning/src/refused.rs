@@ -8,7 +8,7 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The rule sets up or evaluates scores.
-    #[error("rule {rule} {why}: without it nothing would be blocked at all")]
+    #[error("rule {rule} {why}: without it monban would block nothing")]
     Blocking {
         /// The rule.
         rule: u64,
@@ -58,7 +58,7 @@ pub enum Refused {
     Expired,
     /// The file has the maximum number of exclusions.
     #[error(
-        "there are {} exclusions already, or no id from {} to {} is free",
+        "the file already has {} exclusions, or all ids from {} to {} are in use",
         limits::EXCLUSIONS,
         limits::FIRST_ID,
         limits::LAST_ID
@@ -68,10 +68,10 @@ pub enum Refused {
     #[error("the file of exclusions does not load in its current state: {0}")]
     File(String),
     /// The file already has the same exclusion.
-    #[error("exclusion {0} already excludes the same")]
+    #[error("exclusion {0} already excludes this")]
     InForce(u64),
     /// No exclusion has the id.
-    #[error("there is no exclusion {0}")]
+    #[error("exclusion {0} does not exist")]
     Unknown(u64),
     /// A later change affected what this change would undo.
     #[error("{0} was changed afterwards; remove or restore it by hand")]

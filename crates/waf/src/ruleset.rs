@@ -149,7 +149,7 @@ pub struct CompileWarning {
     pub line: u32,
     /// The problem.
     pub message: String,
-    /// What to do next.
+    /// Advice on the next step.
     pub hint: String,
 }
 

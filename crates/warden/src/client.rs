@@ -27,7 +27,7 @@ pub const SOCKET: &str = "/run/monban-warden.sock";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No warden answers.
-    #[error("no warden answers on {}: {error}; enable it: systemctl enable --now monban-warden.socket", socket.display())]
+    #[error("no warden answers on {}: {error}; run `systemctl enable --now monban-warden.socket`", socket.display())]
     Unavailable {
         /// The socket.
         socket: PathBuf,
@@ -36,7 +36,7 @@ pub enum Error {
     },
     /// The socket is not root's, so that anybody may listen there.
     #[error(
-        "the user {uid} listens on {}, not root: nothing was asked; systemctl restart monban-warden.socket",
+        "the user {uid} listens on {}, not root, so monban sent no request; run `systemctl restart monban-warden.socket`",
         socket.display()
     )]
     Impostor {
@@ -49,7 +49,7 @@ pub enum Error {
     #[error("the warden refused: {0}")]
     Refused(Refusal),
     /// The answer is not one of this version.
-    #[error("cannot read the warden's answer: {0}; systemctl restart monban monban-warden.service")]
+    #[error("cannot read the warden's answer: {0}; run `systemctl restart monban monban-warden.service`")]
     Protocol(String),
 }
 
@@ -74,7 +74,7 @@ impl Error {
 pub struct Client {
     socket: PathBuf,
     owner: u32,
-    /// Why the last request had no answer; none if a warden answered.
+    /// The reason why the last request had no answer; none if a warden answered.
     unavailable: Mutex<Option<String>>,
 }
 

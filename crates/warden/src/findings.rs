@@ -16,7 +16,7 @@ finding::table! {
                 "権限を必要とする機能が warden に接続できません: {why}。",
             ),
             Text::new(
-                "Enable it with `systemctl enable --now monban-warden.socket`, or restart that socket; `journalctl -u monban-warden` says more.",
+                "Enable it with `systemctl enable --now monban-warden.socket`, or restart that socket; `journalctl -u monban-warden` shows the reason.",
                 "`systemctl enable --now monban-warden.socket` で有効にするか、このソケットを再起動してください。詳細は `journalctl -u monban-warden` で確認できます。",
             ),
         ).examples(&[("subject", Text::same("/run/monban-warden.sock")), ("why", Text::new("No such file or directory", "ファイルがありません"))]);

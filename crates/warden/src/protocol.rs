@@ -55,7 +55,7 @@ impl<'a> Request<'a> {
         let Versioned { version } = serde_json::from_slice(json).map_err(malformed)?;
         if version != VERSION {
             let message = format!(
-                "the request has version {version}, the warden {VERSION}; systemctl restart monban monban-warden.service"
+                "the request has version {version}, the warden {VERSION}; run `systemctl restart monban monban-warden.service`"
             );
             return Err(Refusal::new(Code::Version, message));
         }
@@ -232,7 +232,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 }
 
 fn timed_out() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the other side is too slow")
+    io::Error::new(io::ErrorKind::TimedOut, "the peer is too slow")
 }
 
 /// Returns an error that ends a transfer; none after a signal.

@@ -94,7 +94,7 @@ impl Server {
     fn serve(&self, stream: UnixStream) {
         let client = Client::of(&self.clients);
         if self.clients.load(Ordering::SeqCst) > MAX_CLIENTS {
-            let message = format!("{MAX_CLIENTS} requests are in progress; ask again");
+            let message = format!("{MAX_CLIENTS} requests are in progress; retry later");
             reply(&stream, Err(Refusal::new(Code::Busy, message)));
             return;
         }
@@ -132,7 +132,7 @@ fn answer(stream: &UnixStream, read: &ReadSettings, work: &Arc<Work>) {
     let peer = match getsockopt(stream, sockopt::PeerCredentials) {
         Ok(peer) => peer,
         Err(error) => {
-            tracing::error!("cannot see who asks: {error}");
+            tracing::error!("cannot identify the client: {error}");
             return;
         }
     };
@@ -166,7 +166,10 @@ fn admit(peer: &UnixCredentials, read: &ReadSettings) -> Result<Result<Settings,
     let user = settings.as_ref().map_or_else(|_| Settings::default().user, |settings| settings.user.clone());
     match accounts::user(&user) {
         Ok(Some(account)) if account.uid == uid => Ok(settings),
-        _ => Err(Refusal::new(Code::Peer, format!("only root and {user} may ask, not the user {uid}"))),
+        _ => Err(Refusal::new(
+            Code::Peer,
+            format!("only root and {user} may send requests, not the user {uid}"),
+        )),
     }
 }
 
@@ -297,7 +300,10 @@ mod tests {
         };
         let Err(Error::Refused(refusal)) = ask_as(65534) else { panic!("nobody may ask") };
         assert_eq!(refusal.code, Code::Peer);
-        assert!(refusal.message.contains("only root and daemon may ask, not the user 65534"), "{refusal}");
+        assert!(
+            refusal.message.contains("only root and daemon may send requests, not the user 65534"),
+            "{refusal}"
+        );
         ask_as(1).unwrap();
         ask_as(0).unwrap();
         running.end();
@@ -368,7 +374,7 @@ mod tests {
         });
         let refusal =
             protocol::receive_request(&far, Instant::now() + Duration::from_millis(200)).unwrap_err();
-        assert_eq!(refusal.message, "cannot read the request: the other side is too slow");
+        assert_eq!(refusal.message, "cannot read the request: the peer is too slow");
         drop(far);
         writer.join().unwrap();
         drop(slow);

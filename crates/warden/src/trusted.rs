@@ -42,7 +42,7 @@ fn open_folder(path: &Path) -> Result<OwnedFd, Refusal> {
             Errno::LOOP | Errno::NOTDIR => refusal(
                 &walked,
                 Code::Unsafe,
-                "is a symbolic link or no folder; write the real path into warden.toml",
+                "is a symbolic link or not a folder; write the real path into warden.toml",
             ),
             error => refusal(&walked, Code::System, &error.to_string()),
         })?;

@@ -70,7 +70,7 @@ impl Header {
         let (salt, work) = match words[..] {
             ["->", "scrypt", salt, work] => (salt, work),
             ["->", "scrypt", ..] => {
-                return Err(refuse(AgeError::Header("the scrypt line has other fields")));
+                return Err(refuse(AgeError::Header("the scrypt line has unexpected fields")));
             }
             ["->", kind, ..] => {
                 return Err(refuse(AgeError::NoPassphrase(kind.chars().take(32).collect())));
@@ -80,7 +80,7 @@ impl Header {
         let salt = decode(salt)?;
         let work = match work.parse::<u8>() {
             Ok(number) if number > 0 && number.to_string() == work => number,
-            _ => return Err(refuse(AgeError::Header("scrypt's cost is no number"))),
+            _ => return Err(refuse(AgeError::Header("the scrypt cost is not a number"))),
         };
         if work > MAX_WORK {
             return Err(refuse(AgeError::Work(work)));
@@ -148,7 +148,7 @@ fn zero_nonce() -> Nonce {
 /// Decodes base64 without padding to exactly `N` bytes.
 fn decode<const N: usize>(text: &str) -> io::Result<[u8; N]> {
     let bytes = BASE64.decode(text).ok().and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
-    bytes.ok_or_else(|| io::Error::other(AgeError::Header("a field is no base64 of its length")))
+    bytes.ok_or_else(|| io::Error::other(AgeError::Header("a field is not base64 of the expected length")))
 }
 
 /// Reads a line of printable ASCII, without its end.
@@ -163,6 +163,6 @@ fn read_line(input: &mut impl BufRead) -> io::Result<String> {
         _ if !line.starts_with(b"age-encryption.org/") && line.first() != Some(&b'-') => {
             refuse(AgeError::NotAge)
         }
-        _ => refuse(AgeError::Header("it ends within a line, or a line is no text")),
+        _ => refuse(AgeError::Header("it ends within a line, or a line is not text")),
     }
 }

@@ -278,9 +278,9 @@ mod tests {
             ("v1", "v2", AgeError::NotAge),
             ("-> scrypt", "-> X25519", AgeError::NoPassphrase("X25519".into())),
             (" 4\n", " 19\n", AgeError::Work(19)),
-            (" 4\n", " 04\n", AgeError::Header("scrypt's cost is no number")),
-            (" 4\n", " +4\n", AgeError::Header("scrypt's cost is no number")),
-            (" 4\n", " 4 1\n", AgeError::Header("the scrypt line has other fields")),
+            (" 4\n", " 04\n", AgeError::Header("the scrypt cost is not a number")),
+            (" 4\n", " +4\n", AgeError::Header("the scrypt cost is not a number")),
+            (" 4\n", " 4 1\n", AgeError::Header("the scrypt line has unexpected fields")),
             (" 4\n", " 5\n", AgeError::Passphrase),
             ("\n---", "\n-> scrypt a 1\n---", AgeError::Header("more than one recipient")),
         ] {

@@ -63,11 +63,11 @@ table! {
             "The name of a passkey has 1 to {max} characters.",
             "パスキーの名前は 1〜{max} 文字で入力してください。",
         );
-        /// There are {max} passkeys already.
+        /// You already have {max} passkeys. Remove one first.
         pub(crate) TOO_MANY = ProblemCode::new(
             "passkey.too_many",
             409,
-            "There are {max} passkeys already.",
+            "You already have {max} passkeys. Remove one first.",
             "パスキーは {max} 個までです。",
         );
         /// The time is over.
@@ -77,11 +77,11 @@ table! {
             "The time limit has passed. Start again.",
             "時間切れです。もう一度最初から操作してください。",
         );
-        /// The passkey cannot be added: {why}.
+        /// monban cannot add the passkey: {why}.
         pub(crate) REFUSED = ProblemCode::new(
             "passkey.refused",
             422,
-            "The passkey cannot be added: {why}",
+            "monban cannot add the passkey: {why}",
             "パスキーを登録できませんでした: {why}",
         ).examples(&[("why", Text::new("the signature is wrong", "署名が正しくありません"))]);
         /// This passkey is already registered.
@@ -91,11 +91,11 @@ table! {
             "This passkey is already registered.",
             "このパスキーはすでに登録されています。",
         );
-        /// There is no passkey {id}.
+        /// Passkey {id} does not exist.
         pub(crate) NOT_FOUND = ProblemCode::new(
             "passkey.not_found",
             404,
-            "There is no passkey {id}.",
+            "Passkey {id} does not exist.",
             "パスキー {id} は存在しません。",
         );
     }

@@ -37,11 +37,11 @@ table! {
             "A token expires after 1 to {max} days, or never.",
             "トークンの有効期限は 1〜{max} 日、または無期限です。",
         );
-        /// There are {max} tokens already.
+        /// You already have {max} tokens. Remove one first.
         pub(crate) TOO_MANY = ProblemCode::new(
             "token.too_many",
             409,
-            "There are {max} tokens already.",
+            "You already have {max} tokens. Remove one first.",
             "トークンは {max} 個までです。",
         );
         /// The permission “{scope}” needs the role {role}.
@@ -51,11 +51,11 @@ table! {
             "The permission “{scope}” needs the role {role}.",
             "権限「{scope}」には{role}の役割が必要です。",
         ).examples(&[("scope", Text::new("write", "書き込み"))]);
-        /// There is no token {id}.
+        /// Token {id} does not exist.
         pub(crate) NOT_FOUND = ProblemCode::new(
             "token.not_found",
             404,
-            "There is no token {id}.",
+            "Token {id} does not exist.",
             "トークン {id} は存在しません。",
         );
     }

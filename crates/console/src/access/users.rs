@@ -33,11 +33,11 @@ table! {
             "The user {user} already exists.",
             "ユーザー {user} はすでに存在します。",
         );
-        /// There are {max} users already.
+        /// The console already has {max} users. Remove one first.
         pub(crate) TOO_MANY = ProblemCode::new(
             "user.too_many",
             409,
-            "There are {max} users already.",
+            "The console already has {max} users. Remove one first.",
             "ユーザーは {max} 人までです。",
         );
         /// No owner would be left.
@@ -47,11 +47,11 @@ table! {
             "No owner would be left. Make another user owner first.",
             "オーナーが1人もいなくなります。先に別のオーナーを登録してください。",
         );
-        /// There is no user {user}.
+        /// User {user} does not exist.
         pub(crate) NOT_FOUND = ProblemCode::new(
             "user.not_found",
             404,
-            "There is no user {user}.",
+            "User {user} does not exist.",
             "ユーザー {user} は存在しません。",
         );
     }

@@ -162,7 +162,7 @@ async fn answers_tell_what_is_wrong() {
             request("PUT", good, &hash(&body), "-", &body[..100])
                 .replace("Content-Length: 100", "Content-Length: 9000"),
             408,
-            "incomplete or too slow",
+            "incomplete or arrived too slowly",
         ),
         ("other path", mlogc("one").replace("/rpc/", "/"), 404, "audit logs are accepted only at"),
         ("get", mlogc("one").replacen("PUT", "GET", 1), 405, ""),

@@ -232,7 +232,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
         (
             status = 422,
             body = crate::openapi::Failure,
-            description = "An exclusion is refused, or the rules would not load; nothing was changed"
+            description = "monban refuses an exclusion, or the rules would not load; nothing was changed"
         )
     )
 )]

@@ -147,7 +147,7 @@ fn learned(console: &Console, site: &SiteState) -> Result<Vec<Learned>, Problem>
 
 fn find(console: &Console, name: &str) -> Result<SiteState, Problem> {
     let site = console.tuning.sites()?.into_iter().find(|site| site.site == name);
-    site.ok_or_else(|| not_found(format!("there is no site `{name}`")))
+    site.ok_or_else(|| not_found(format!("site `{name}` does not exist")))
 }
 
 /// List the sites and their modes

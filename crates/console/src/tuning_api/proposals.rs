@@ -106,7 +106,7 @@ pub(crate) async fn proposals(
     let id: EventId = id.parse().map_err(|error: event::id::InvalidEventId| not_found(error.to_string()))?;
     asked(console, move |console| {
         let event = console.events.get(id)?;
-        let event = event.ok_or_else(|| not_found(format!("there is no event {id}")))?;
+        let event = event.ok_or_else(|| not_found(format!("event {id} does not exist")))?;
         // read before the proposals, so that a change in between makes the version out of date
         let (file, path) = console.tuning.exclusions()?;
         let found = console.tuning.proposals(&event)?;

@@ -282,7 +282,7 @@ fn errors_have_their_statuses() {
     assert_eq!(
         told(Refused::InForce(80_000)),
         serde_json::json!({
-            "error": {"en": "Exclusion 80000 already excludes the same.", "ja": "同じ除外がすでにあります（80000）。"},
+            "error": {"en": "Exclusion 80000 already excludes this.", "ja": "同じ除外がすでにあります（80000）。"},
             "code": "tuning.exclusion_exists",
             "values": {"id": "80000"}
         })

@@ -34,7 +34,7 @@ impl Draft {
     /// # Errors
     /// [`Fault::Missing`] and [`Fault::Malformed`] for the time and the unique id.
     pub(super) fn into_event(mut self, sensor: &str) -> Result<Event, Fault> {
-        let time = self.time.ok_or(Fault::Missing("time that can be read"))?;
+        let time = self.time.ok_or(Fault::Missing("readable time"))?;
         if self.unique_id.is_empty() {
             return Err(Fault::Missing("unique id"));
         }

@@ -434,10 +434,10 @@ fn what_an_event_cannot_do_without() {
     let long = "i".repeat(MAX_ORIGIN_ID_BYTES + 1);
     assert!(matches!(read(good.replace("one", &long).as_bytes()).1[0].fault, Fault::Malformed { .. }));
     for (json, fault) in [
-        ("{\"transaction\":{}}\n", "the entry has no time that can be read"),
+        ("{\"transaction\":{}}\n", "the entry has no readable time"),
         ("{\"transaction\":\n", "not the JSON of an audit log: EOF"),
         ("{}\n", "not the JSON of an audit log: missing field `transaction`"),
-        ("{\"transaction\":{\"time\":[]}}\n", "the entry has no time that can be read"),
+        ("{\"transaction\":{\"time\":[]}}\n", "the entry has no readable time"),
         ("{\"transaction\":7}\n", "not the JSON of an audit log: invalid type"),
     ] {
         let (_, damages) = read(json.as_bytes());

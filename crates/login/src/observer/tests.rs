@@ -105,7 +105,7 @@ fn h7_real_journals_of_openssh_9_and_10() {
         "su.accepted root : su",
         "sudo.accepted root : sudo",
         "login.failed - 127.0.0.1: 6 failed tries of SSH login",
-        "login.forged - : 2 log lines of logins not believed",
+        "login.forged - : 2 log lines with forged logins",
     ];
     let mut sorted = no_time(&seen_new);
     // where a burst ends among other events depends on their times
@@ -191,8 +191,8 @@ fn h8_three_forgeries_and_three_true_lines() {
             "login.accepted alice 203.0.113.7: SSH login by key (first one seen)",
             "login.accepted bob 203.0.113.7: SSH login by password (first one seen)",
             "login.failed x from 192.0.2.9 port 1 203.0.113.8: 1 failed try of SSH login",
-            "login.forged - : 1 log line of logins not believed",
-            "login.forged - : 2 log lines of logins not believed",
+            "login.forged - : 1 log line with forged logins",
+            "login.forged - : 2 log lines with forged logins",
         ]
     );
     let Login { line: example, uid, reason, .. } = &reports[4].evidence;

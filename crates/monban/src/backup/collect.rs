@@ -158,7 +158,7 @@ impl Collector {
             return Ok(());
         }
         if self.entries.len() >= MAX_ENTRIES {
-            let hint = "look for files in `data_dir` that are none of monban's";
+            let hint = "look for files in `data_dir` that monban did not write";
             return Err(Failure::environment(format!("more than {MAX_ENTRIES} files"), hint));
         }
         let bits = if matches!(kind, Kind::File { .. }) { FILE_BITS } else { 0o777 };
@@ -190,7 +190,7 @@ impl Collector {
         }
         for path in [store::database_path(&data), store::journal_folder(&data)] {
             if path.exists() {
-                self.leave_out(&path, "events; --events takes them along");
+                self.leave_out(&path, "events; --events includes them");
             }
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Collector {
             self.folder(path, &metadata, Purpose::Data)?;
             self.walk(path, depth + 1)
         } else if kind.is_dir() {
-            self.leave_out(path, "lies too deep");
+            self.leave_out(path, "has too many parent folders");
             Ok(())
         } else if kind.is_symlink() {
             self.link(path, &metadata)
@@ -257,7 +257,7 @@ impl Collector {
                 self.add(path, Kind::Link { target: name }, metadata, Purpose::Data)
             }
             _ => {
-                self.leave_out(path, "is a link out of its folder");
+                self.leave_out(path, "is a link that leads out of its folder");
                 Ok(())
             }
         }

@@ -66,10 +66,10 @@ impl Folder {
         Ok(Some(at))
     }
 
-    /// Opens the folder of that relative path, and makes what is missing with mode 0755. Adds what it made to `made`.
+    /// Opens the folder of that relative path, and creates missing folders with mode 0755. Adds those to `made`.
     ///
     /// # Errors
-    /// As [`Folder::find`].
+    /// The errors of [`Folder::find`].
     pub fn make(&self, relative: &Path, made: &mut Vec<Made>) -> io::Result<Self> {
         let mut at = self.again()?;
         for name in names(relative)? {
@@ -92,7 +92,7 @@ impl Folder {
             Err(Errno::LOOP | Errno::NOTDIR) => {
                 let what = match self.status(name)? {
                     Some(found) if is(&found, FileType::Symlink) => "is a symbolic link",
-                    _ => "is no folder",
+                    _ => "is not a folder",
                 };
                 Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} {what}", path.display())))
             }
@@ -224,7 +224,7 @@ fn names(relative: &Path) -> io::Result<Vec<&OsStr>> {
         Component::Normal(name) => Ok(name),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("{}: is no plain path", relative.display()),
+            format!("{}: is not a plain path", relative.display()),
         )),
     };
     relative.components().map(name).collect()
@@ -249,9 +249,9 @@ mod tests {
         for (path, what) in [
             ("link", "is a symbolic link"),
             ("link/x", "is a symbolic link"),
-            ("file/x", "is no folder"),
-            ("../outside", "no plain path"),
-            ("/etc", "no plain path"),
+            ("file/x", "is not a folder"),
+            ("../outside", "not a plain path"),
+            ("/etc", "not a plain path"),
         ] {
             assert!(root.find(Path::new(path)).unwrap_err().to_string().contains(what), "{path}");
             assert!(root.make(Path::new(path), &mut made).unwrap_err().to_string().contains(what), "{path}");

@@ -47,10 +47,10 @@ fn ask(is_new: bool) -> Result<Secret, Failure> {
             let what = format!("the passphrase has fewer than {MIN_PASSPHRASE_BYTES} bytes");
             return Err(Failure::environment(
                 what,
-                "choose one that nobody guesses, such as six random words",
+                "choose one that nobody can guess, such as six random words",
             ));
         }
-        if terminal.ask("The same again: ")? != first {
+        if terminal.ask("Repeat the passphrase: ")? != first {
             let message = "the two passphrases differ".to_owned();
             return Err(Failure::Environment { message, hint: None });
         }

@@ -154,7 +154,7 @@ impl Destination {
         for lock in &locks {
             if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
                 return Err(Failure::environment(
-                    format!("a monban runs on {}", self.real(data).display()),
+                    format!("monban runs with the data folder {}", self.real(data).display()),
                     "stop it: `systemctl stop monban`; nothing was written",
                 ));
             }
@@ -181,7 +181,10 @@ impl Destination {
         for (needed, free, folder) in needs.into_values() {
             if needed.saturating_add(SPARE) > free {
                 return Err(Failure::environment(
-                    format!("the disk of {} has {free} bytes free; {needed} are needed", folder.display()),
+                    format!(
+                        "the disk of {} has {free} bytes free, but the restore needs {needed}",
+                        folder.display()
+                    ),
                     "free space on that disk, or choose another root with --to; nothing was written",
                 ));
             }
@@ -231,7 +234,7 @@ pub fn link(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::InvalidInput => Failure::environment(
             message,
-            "a restore writes through no link: remove it, or restore with --to and move the files yourself",
+            "a restore does not follow links: remove the link, or restore with --to and move the files yourself",
         ),
         io::ErrorKind::PermissionDenied => Failure::environment(message, "run the command as root"),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -460,7 +463,7 @@ mod tests {
         assert!(names(root.path()).iter().any(|name| name.contains(STAGED)));
         drop(placement);
         assert_eq!(names(root.path()), [""; 0]);
-        // while files are renamed: a folder becomes a file's place just then, which cannot be moved into itself
+        // a failure among the renames: the name to which `a` would move aside is taken
         std::fs::create_dir(root.path().join("data")).unwrap();
         std::fs::write(root.path().join("data/a"), "old").unwrap();
         std::fs::write(root.path().join("data/way"), "x").unwrap();

@@ -66,7 +66,7 @@ impl Spool {
     /// Copies a database in the data folder.
     pub fn database(&self, path: &Path, progress: impl FnMut(u64, u64)) -> Result<Database, Failure> {
         let failed = |what: String| {
-            let hint = "check the disk of `data_dir`: a copy needs as much room as the file";
+            let hint = "check the disk of `data_dir`: the copy needs as much space as the file";
             Failure::environment(format!("cannot copy {}: {what}", path.display()), hint)
         };
         let folder = self.folder.as_deref().unwrap_or(Path::new("/"));
@@ -148,7 +148,7 @@ pub fn events(spool: &Spool, data: &Path, mut progress: impl FnMut(u64, u64)) ->
             return Ok(Events { database, segments: segments.split_off(&checkpoint.segment) });
         }
     }
-    let message = "the journal changes faster than the events can be copied";
+    let message = "the journal changes faster than monban copies the events";
     Err(Failure::environment(message, "repeat the command"))
 }
 

@@ -26,7 +26,7 @@ use crate::terminal::{Progress, Safe, safe_json};
 pub struct Arguments {
     /// The file to write; - for standard output
     file: PathBuf,
-    /// Also take the events along
+    /// Include the events
     #[arg(long)]
     events: bool,
     /// Replace a file that exists
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     match target {
         Some(path) => check_target(path, &config.host.data_dir, arguments.force)?,
         None if io::stdout().is_terminal() => {
-            let message = "a backup is no text for a terminal".to_owned();
+            let message = "a backup is binary, so monban does not write it to a terminal".to_owned();
             return Err(Failure::environment(message, "redirect standard output, or name a file"));
         }
         None => {}
@@ -67,12 +67,12 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a target before the passphrase is asked for.
+/// Refuses a target before the prompt for the passphrase.
 fn check_target(path: &Path, data_dir: &Path, force: bool) -> Result<(), Failure> {
     let refused =
         |what: &str, hint: &str| Err(Failure::environment(format!("{}: {what}", path.display()), hint));
     match path.symlink_metadata() {
-        Ok(found) if !found.is_file() => return refused("is no regular file", "name another file"),
+        Ok(found) if !found.is_file() => return refused("is not a regular file", "name another file"),
         Ok(_) if !force => return refused("exists", "`--force` replaces it"),
         _ => {}
     }
@@ -151,5 +151,5 @@ fn report(out: &mut impl Write, arguments: &Arguments, manifest: &Manifest) -> i
     for variable in &manifest.variables {
         writeln!(out, "left out: the value of the environment variable {variable}")?;
     }
-    writeln!(out, "Nobody can open it without the passphrase: keep that elsewhere.")
+    writeln!(out, "Nobody can open it without the passphrase: keep the passphrase elsewhere.")
 }

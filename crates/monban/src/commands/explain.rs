@@ -212,7 +212,7 @@ fn of_rule(id: u64, context: &Context) -> Option<Explanation> {
     let comment = String::from_utf8_lossy(&written.comment).trim_start_matches(['#', ' ']).to_owned();
     let title = Translated { en: format!("Rule {id}"), ja: format!("ルール {id}") };
     let cause = Translated {
-        en: format!("The rule is in force and stands at {place}."),
+        en: format!("The rule is in force; its text is at {place}."),
         ja: format!("このルールは有効で、{place} にあります。"),
     };
     let cure = Translated {

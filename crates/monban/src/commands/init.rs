@@ -84,16 +84,16 @@ fn text(arguments: &Arguments) -> String {
         r#"# The configuration of monban. `monban check` tests it; `monban reload` puts it in force.
 # Relative paths start at the folder of this file. Every key: docs/user/configuration.md
 
-# Events, and what else must outlive a restart.
+# The folder for events and all other state.
 data_dir = {data_dir}
 
 # The name of this gate in events.
 #node = "monban"
 
-# Peers whose X-Forwarded-For is believed.
+# Proxies whose X-Forwarded-For monban trusts.
 #trusted_proxies = ["10.0.0.0/8"]
 {keys}
-# Events go when they are older, or when there are more, than this; 0 means no bound.
+# monban removes events beyond this age or total size; 0 means no limit.
 [retention]
 days = 90
 mebibytes = 1024

@@ -11,7 +11,7 @@ use crate::parts;
 
 /// Reload the configuration and the rules of the running daemon
 ///
-/// Connections stay open. On an error nothing changes, and the error is printed here and in the daemon's log. The command lists
+/// Connections stay open. On an error nothing changes; the command prints the error, and the daemon logs it. The command lists
 /// changed keys that need a restart.
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -21,7 +21,7 @@ use crate::terminal::{Progress, Safe, safe_json};
 /// Put the files of a backup in place
 ///
 /// Decrypts and checks the whole backup before it writes anything, and writes all files or none. Files go to the paths that they
-/// had, with their owners where this machine has them. Refused while the daemon runs, and where other files exist.
+/// had, with their owners where this machine has them. Fails while the daemon runs or where other files exist.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file that `monban backup` wrote; - for standard input
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Write below this folder instead of /
     #[arg(long, value_name = "FOLDER", default_value = "/", hide_default_value = true)]
     to: PathBuf,
-    /// Show what would be written, and write nothing
+    /// List the files without writing them
     #[arg(long)]
     dry_run: bool,
     /// Show the content of the backup only
@@ -227,7 +227,7 @@ fn place(
         _ => placement.stage(entry, Some(content)),
     })?;
     if again != *manifest {
-        let message = format!("{}: the file was changed while it was read", path.display());
+        let message = format!("{}: the file changed while monban read it", path.display());
         return Err(Failure::environment(message, "repeat the command; nothing was written"));
     }
     placement.finish(&survey.in_the_way)
@@ -257,7 +257,7 @@ fn todo(manifest: &Manifest, destination: &Destination) -> Vec<String> {
         todo.push(format!("this machine lacks the address {address}, on which the gate listens"));
     }
     if !manifest.names.is_empty() {
-        todo.push(format!("let these names lead to this machine: {}", manifest.names.join(", ")));
+        todo.push(format!("point these names to this machine: {}", manifest.names.join(", ")));
     }
     for account in destination.missing_accounts(manifest) {
         todo.push(format!("this machine lacks the {account}: its files belong to monban or root"));

@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     daemon::run(config_file, &checks::load(config_file)?, PARTS, |spine| {
         if let Some(link) = first_link(spine, shows_link) {
             println!(
-                "The console has no account yet. This link makes the first one, once, within a day:\n\n  {link}\n"
+                "The console has no account yet. This link creates the first one; it works once, within a day:\n\n  {link}\n"
             );
         }
     })
@@ -81,8 +81,8 @@ fn run_demo() -> Result<(), Failure> {
     daemon::run(&config_file, &config, PARTS, |spine| {
         let link = first_link(spine, true);
         println!(
-            "\nThe gate is up on http://{gate}/ before a careless site. What it sees, the console shows; this link makes\n\
-             your account there, once: {console}\n\
+            "\nThe gate is up on http://{gate}/ in front of a careless site. The console shows its events; this link\n\
+             creates your account there, once: {console}\n\
              Three things to try in another terminal:\n\n  \
              curl -i 'http://localhost:8080/?name=\"><script>alert(document.cookie)</script><!--'\n  \
              {monban} events list --config {shown}\n  \

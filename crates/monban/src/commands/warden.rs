@@ -19,8 +19,8 @@ const SHOWN_FAULTS: usize = 3;
 
 /// Carry out requests of the daemon that need privileges
 ///
-/// systemd starts it when the daemon asks (monban-warden.socket), with the listening socket as standard input, and it ends when
-/// idle. It carries out a closed list of requests for the files, hooks and units that root names in warden.toml.
+/// systemd (monban-warden.socket) starts it for a request of the daemon, with the listening socket as standard input. It ends
+/// when idle. It carries out a closed list of requests for the files, hooks and units that root names in warden.toml.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file with the names, which only root may be able to change
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// End after this time without a request
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle: u64,
-    /// Print the faults of the file and end
+    /// Print the faults of the file and exit
     #[arg(long)]
     check: bool,
 }
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let read = move || read(&file).map_err(|faults| refusal(&file, &faults));
     Server::new(listener, Duration::from_secs(arguments.idle), Arc::new(read)).run()?;
-    tracing::info!("idle, so it ends until the next request");
+    tracing::info!("idle: ending until the next request");
     Ok(())
 }
 

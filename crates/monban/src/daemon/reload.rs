@@ -74,6 +74,6 @@ fn broken(error: tokio::task::JoinError) -> Failure {
     };
     Failure::environment(
         format!("it panicked while it prepared the reload: {what}"),
-        "this is a fault of monban; please report it with the log",
+        "this is a bug in monban; please report it with the log",
     )
 }

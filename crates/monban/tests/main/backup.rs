@@ -185,7 +185,7 @@ fn everything_that_a_configuration_names_moves() {
     }
     for left_out in [
         "etc/missing.password: does not exist".to_owned(),
-        "data/stranger: is a link out of its folder".to_owned(),
+        "data/stranger: is a link that leads out of its folder".to_owned(),
         "the value of the environment variable HOOK_URL".to_owned(),
     ] {
         assert!(said.contains(&left_out), "{left_out}: {said}");
@@ -239,7 +239,7 @@ fn everything_that_a_configuration_names_moves() {
         "etc/missing.password is missing here",
         "set the environment variable HOOK_URL",
         "lacks the address 192.0.2.77",
-        "names lead to this machine: www.example.org",
+        "point these names to this machine: www.example.org",
         "restored; next: monban check --config ",
     ] {
         assert!(said.contains(todo), "{todo}: {said}");
@@ -299,7 +299,7 @@ fn a_running_gate_comes_back_with_all_its_events() {
         assert!(attacker.join().unwrap() > 0);
     });
     let running = monban(&["restore", text(&file), "--force"]);
-    assert!(assert_refused(&running).contains("a monban runs on"), "{running:?}");
+    assert!(assert_refused(&running).contains("monban runs with the data folder"), "{running:?}");
 
     daemon.program.terminate();
     for name in ["monban.toml", "rules.conf"] {
@@ -409,7 +409,7 @@ fn a_backup_that_is_damaged_or_strange_changes_nothing() {
     let other = age(&["-p", "-o", text(&gate.at("other.age")), text(&gate.at("etc/monban.toml"))], 2);
     assert!(other.status.success(), "{other:?}");
     let said = restore(&std::fs::read(gate.at("other.age")).unwrap(), PASSPHRASE);
-    assert!(said.contains("is encrypted as a backup is, but is none"), "{said}");
+    assert!(said.contains("is encrypted like a backup but is not one"), "{said}");
 }
 
 /// Runs Debian's age on a terminal, and types the passphrase `times` times.
@@ -486,7 +486,7 @@ fn a_passphrase_comes_from_a_file_or_a_terminal() {
     let gate = Gate::new();
     let (file, config) = (gate.at("gate.backup"), gate.at("etc/monban.toml"));
     let ask = |rest: &str, keys: &[&str]| {
-        let asked = ["Passphrase: ", "The same again: "].into_iter().zip(keys.iter().copied());
+        let asked = ["Passphrase: ", "Repeat the passphrase: "].into_iter().zip(keys.iter().copied());
         let output = on_terminal(&format!("'{BINARY}' {rest}"), &asked.collect::<Vec<_>>());
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
@@ -535,7 +535,7 @@ fn targets_that_cannot_be_written_are_refused() {
     assert_success(&to(&file, &["--force"]));
     assert!(std::fs::read(&file).unwrap().starts_with(b"age-encryption.org/v1\n"));
     assert!(assert_refused(&to(&gate.at("data/x"), &[])).contains("in the data folder"));
-    assert!(assert_refused(&to(&gate.at("data"), &["--force"])).contains("no regular file"));
+    assert!(assert_refused(&to(&gate.at("data"), &["--force"])).contains("not a regular file"));
     assert!(assert_refused(&to(&gate.at("none/x"), &[])).contains("none/x"));
     let mut short = command(&["backup", text(&gate.at("b")), "--config", text(&config)]);
     assert!(assert_refused(&short.env("PASSPHRASE", "short").output().unwrap()).contains("it must have 12"));
@@ -568,7 +568,7 @@ fn targets_that_cannot_be_written_are_refused() {
     assert!(said.contains("Permission denied") && said.contains("as root"), "{said}");
     std::os::unix::fs::symlink("/etc", root.path().join("tmp")).unwrap();
     let said = assert_refused(&gate.restore(&["--to", text(root.path()), "--force"]));
-    assert!(said.contains("is a symbolic link") && said.contains("through no link"), "{said}");
+    assert!(said.contains("is a symbolic link") && said.contains("does not follow links"), "{said}");
     assert_eq!(tree(root.path()).len(), 1);
 }
 

@@ -366,7 +366,10 @@ fn a_port_that_is_taken_is_named() {
     let config = std::fs::read_to_string(folder.path().join("monban.toml")).unwrap();
     let console = format!("[console]\naddress = \"{}\"\n", testkit::net::free_address());
     for (text, what) in [
-        (config.replace("127.0.0.1:1\"", &format!("{address}\"")) + &console, format!("listener {address}")),
+        (
+            config.replace("127.0.0.1:1\"", &format!("{address}\"")) + &console,
+            format!("cannot listen on {address}"),
+        ),
         (
             config.replace("127.0.0.1:1\"", "127.0.0.1:0\"")
                 + &format!("[console]\naddress = \"{address}\"\n"),

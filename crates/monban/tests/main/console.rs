@@ -57,13 +57,13 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
 
     for (arguments, code, told) in [
         (&["console", "link"][..], 4, "name the user who lost the password"),
-        (&["console", "link", "--user", "nobody"], 4, "There is no user nobody."),
+        (&["console", "link", "--user", "nobody"], 4, "User nobody does not exist."),
         (&["console", "link", "--user", "anna"], 0, ""),
         (&["console", "token", "--name", "x", "--scope", "write"], 2, "invalid value 'write'"),
         (&["console", "token", "--name", " ", "--scope", "read"], 4, "The name of a token"),
         (&["console", "token", "--name", "x"], 2, "--scope"),
         (&["console", "token", "--name", "x", "list"], 2, "cannot be used with"),
-        (&["console", "token", "delete", "1000"], 4, "There is no token 1000."),
+        (&["console", "token", "delete", "1000"], 4, "Token 1000 does not exist."),
         (&["console", "token", "delete", "1000"], 4, "console token list"),
     ] {
         let output = daemon.command(arguments);
@@ -115,7 +115,7 @@ fn without_a_daemon_commands_about_tokens_work_and_a_link_says_what_to_do() {
     assert!(listed.contains("night") && !listed.contains("beside"), "{listed}");
     let unknown = daemon.command(&["console", "token", "delete", "1000"]);
     assert_eq!(unknown.status.code(), Some(4));
-    assert!(stderr(&unknown).contains("There is no token 1000.\nhint: `monban console token list`"));
+    assert!(stderr(&unknown).contains("Token 1000 does not exist.\nhint: `monban console token list`"));
     let link = daemon.command(&["console", "link"]);
     assert_eq!(link.status.code(), Some(3));
     assert!(stderr(&link).contains("hint: start monban with"), "{}", stderr(&link));

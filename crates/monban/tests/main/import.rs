@@ -317,7 +317,7 @@ fn d19_where_nothing_was_found_the_exit_code_says_so() {
     let empty = folder.write("empty.log", b"");
     let index = folder.write("index.log", indexed("/20261123/gone").as_bytes());
     for (log, why) in
-        [(empty, "no audit log entry"), (index, "none of the 1 files that the index names is there")]
+        [(empty, "no audit log entry"), (index, "none of the 1 files that the index names exists")]
     {
         let output = folder.run(&["events", "import", &log]);
         assert_eq!(output.status.code(), Some(1), "{log}");

@@ -158,7 +158,7 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
     let output = daemon.command(&["notify", "test", "god"]);
     assert_eq!(
         (output.status.code(), stderr(&output).as_str()),
-        (Some(1), "error: there is no channel `god`; known: bad, good\n")
+        (Some(1), "error: unknown channel `god`; known: bad, good\n")
     );
 }
 
@@ -182,7 +182,7 @@ fn wrong_channels_are_told_with_everything_else_and_change_nothing() {
         assert!(!output.status.success());
         assert!(said.contains("notify.slack[0]: channel `ops`: "), "{said}");
         assert!(said.contains("no.url: No such file"), "{said}");
-        assert!(said.contains("notify.rule[0].channels: there is no channel `opps`; known: ops"), "{said}");
+        assert!(said.contains("notify.rule[0].channels: unknown channel `opps`; known: ops"), "{said}");
     }
     // a template fault has its location in the file and its line in the template
     write("[[notify.rule]]\nname = \"r\"\nbody = \"\"\"\n{{ count }}\n{{ cuont }}\n\"\"\"\n");

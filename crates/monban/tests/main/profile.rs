@@ -60,10 +60,10 @@ fn counts_of_files_and_folders() {
     }
 
     let text = profile(folder.path(), &[&arguments[..], &["--top", "1"]].concat());
-    assert!(text.contains("3 requests, each judged 3 times: "), "{text}");
+    assert!(text.contains("3 requests, 3 runs of each: "), "{text}");
     assert!(text.contains("not measured: ambiguous.http: "), "{text}");
     assert!(
-        text.contains("2 of 3 rules have a prefilter; of these 0.7 are evaluated for a request"),
+        text.contains("2 of 3 rules have a prefilter; a request evaluates 0.7 of these on average"),
         "{text}"
     );
     assert!(text.contains("and 1 rules that took less"), "{text}");

@@ -32,7 +32,7 @@ fn locked() {
     daemon.wait_health("\"status\":\"ok\"");
     daemon.wait_health("\"ingested\":21");
     assert_has_all(&daemon, &ids);
-    assert!(daemon.program.stderr().contains("the store takes events again"));
+    assert!(daemon.program.stderr().contains("writing to the store again"));
 }
 
 #[test]
@@ -157,8 +157,12 @@ fn full() {
     assert_has_all(&daemon, &ids);
     let said = daemon.program.stderr();
     // each kind is logged once
-    assert_eq!(said.matches("refused to web1: not stored: ").count(), 1, "{said}");
-    assert_eq!(said.matches("refused to 127.0.0.1: unknown sensor or wrong password").count(), 1, "{said}");
+    assert_eq!(said.matches("refused an event from web1: not stored: ").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("refused an event from 127.0.0.1: unknown sensor or wrong password").count(),
+        1,
+        "{said}"
+    );
     drop(daemon);
 }
 

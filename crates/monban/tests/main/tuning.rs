@@ -154,7 +154,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
         {"warning": "unknown_site", "site": "shpo", "known": ["*"]}
     ]);
     assert_eq!((&odd[1]["id"], &odd[1]["warnings"]), (&json!(80_000), &warnings));
-    assert_eq!(odd[2]["refused"]["error"]["en"], "Exclusion 80000 already excludes the same.");
+    assert_eq!(odd[2]["refused"]["error"]["en"], "Exclusion 80000 already excludes this.");
 
     // applied as one change, with the ids that were shown, from two browsers
     let first_version = found["version"].as_str().unwrap();
@@ -177,7 +177,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     let (status, conflict) = change(first_version, &add, &[], "the other browser");
     assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
     let (status, twice) = change(&version(console), &add[..1], &[], "once more");
-    assert_eq!((status, &twice["error"]), (422, &json!("Exclusion 80000 already excludes the same.")));
+    assert_eq!((status, &twice["error"]), (422, &json!("Exclusion 80000 already excludes this.")));
     assert_eq!(
         (&twice["code"], &twice["values"]["id"]),
         (&json!("tuning.exclusion_exists"), &json!("80000"))

@@ -255,7 +255,7 @@ fn the_warden_ends_when_idle_and_starts_again_after_a_kill() {
     assert_ne!(pid(&machine), first);
     wait_until("the warden to end", START_DEADLINE, || state().trim() == "inactive");
     let log = log(&machine);
-    assert!(log.contains("idle, so it ends until the next request"), "{log}");
+    assert!(log.contains("idle: ending until the next request"), "{log}");
     warden.authorized_keys("root").unwrap();
 }
 
@@ -279,7 +279,7 @@ fn strangers_links_and_slow_hooks_get_nowhere() {
     let answer = ask_as("daemon");
     assert!(
         answer.contains(r#""code":"peer""#)
-            && answer.contains("only root and monban may ask, not the user 1"),
+            && answer.contains("only root and monban may send requests, not the user 1"),
         "{answer}"
     );
 

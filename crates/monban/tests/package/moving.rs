@@ -116,5 +116,8 @@ fn a_gate_moves_to_another_machine() {
     let shown = new.machine.output(["bash", "-c", SHOWN, "shown", &event, &token]);
     assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains("/before?q="), "{shown}");
     let running = new.with_passphrase("restore /root/gate.backup --force");
-    assert!(String::from_utf8_lossy(&running.stderr).contains("a monban runs on"), "{running:?}");
+    assert!(
+        String::from_utf8_lossy(&running.stderr).contains("monban runs with the data folder"),
+        "{running:?}"
+    );
 }

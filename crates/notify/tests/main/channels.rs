@@ -235,7 +235,7 @@ fn what_cannot_be_opened_is_told_all_at_once() {
     let faults = Channel::open_all(&config).unwrap_err();
     let expected = [
         "notify.slack[0]: channel `a`: the webhook's address is a secret: it must begin with https://",
-        "open: others may read this secret (mode 0644); chmod 600",
+        "open: other users may read this secret (mode 0644); chmod 600",
         "notify.slack[2]: channel `c`: needs url_file or url_env",
         "notify.mail[0]: channel `f`: `x` is not a mail address",
         "notify.webhook[0]: channel `d`: the address must begin with https:// or http://",

@@ -188,7 +188,7 @@ async fn panics_and_hangs_stop_no_other_job() {
     for (key, error) in [
         ("panics", "panicked: out of range"),
         ("panics-early", "panicked: early"),
-        ("hangs-0", "did not end within 0 s"),
+        ("hangs-0", "did not finish within 0 s"),
     ] {
         assert_eq!(rig.state(key).last.unwrap().error.unwrap(), error);
     }

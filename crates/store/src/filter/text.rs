@@ -15,7 +15,7 @@ use super::{Condition, Filter, Test};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// No property has this name.
-    #[error("there is no property `{name}`; there are {known}")]
+    #[error("unknown property `{name}`; known: {known}")]
     UnknownProperty {
         /// The name, cut to 64 characters.
         name: String,
@@ -218,7 +218,7 @@ mod tests {
             (
                 "colour",
                 "red",
-                "there is no property `colour`; there are since, until, node, gate, kind, outcome, severity, \
+                "unknown property `colour`; known: since, until, node, gate, kind, outcome, severity, \
                  subject, client, category, user, device, certificate, fact, text, rule, tag, score, status, \
                  method, host, path",
             ),

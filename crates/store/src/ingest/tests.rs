@@ -258,8 +258,8 @@ fn the_thread_ingests_as_events_come_reports_failures_once_and_stops_when_told()
     let ingester =
         Ingester::start(fixture.journal.clone(), Arc::new(failing), Retention::default(), notify).unwrap();
     let next = || notices.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(next(), "the store takes no events, the journal keeps them: x: the disk is full");
-    assert_eq!(next(), "the store takes events again");
+    assert_eq!(next(), "cannot write to the store; the journal keeps the events: x: the disk is full");
+    assert_eq!(next(), "writing to the store again");
     fixture.append(5..10);
     ingester.stop();
     assert_eq!(numbers(&*fixture.store), (0..10).collect::<Vec<_>>());
@@ -281,7 +281,7 @@ fn the_thread_keeps_the_retention() {
     let ingester =
         Ingester::start(fixture.journal.clone(), fixture.store.clone(), retention, notify).unwrap();
     let notice = notices.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(notice, "removed 1 events for their age and 0 for room, 1 since the store was made");
+    assert_eq!(notice, "removed 1 events by age and 0 by size, 1 since the store was created");
     assert_eq!(ingester.health().removed, 1);
     ingester.stop();
     assert_eq!(numbers(&*fixture.store), (0..5).collect::<Vec<_>>());
@@ -304,8 +304,8 @@ fn the_thread_fills_the_indices_and_tells_when_they_are_far_behind() {
         Ingester::start(fixture.journal.clone(), fixture.store.clone(), Retention::default(), notify)
             .unwrap();
     let next = || notices.recv_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(next(), "the store's indices are being made: 11488 events to go");
-    let last = std::iter::repeat_with(next).find(|notice| !notice.contains("being made"));
+    assert_eq!(next(), "building the store's indices: 11488 events remain");
+    let last = std::iter::repeat_with(next).find(|notice| !notice.contains("building"));
     assert_eq!(last.unwrap(), "the store's indices are complete");
     assert_eq!(ingester.health().unindexed, 0);
     assert_eq!(ingester.health().ingested, 5);

@@ -117,7 +117,8 @@ impl Edit {
     /// The change does not exist, is already undone, or a later change affected the same exclusions or site.
     pub fn undo(&self, number: u64) -> Result<Restored, TuningError> {
         let record = self.records.iter().find(|record| record.number == number);
-        let record = record.ok_or_else(|| TuningError::NotFound(format!("there is no change {number}")))?;
+        let record =
+            record.ok_or_else(|| TuningError::NotFound(format!("change {number} does not exist")))?;
         if let Some(undone) = self.records.iter().find(|other| other.undoes == Some(number)) {
             return Err(TuningError::Refused(format!("change {} already undid it", undone.number)));
         }
@@ -132,7 +133,7 @@ impl Edit {
             Subject::Exclusions { before, after, .. } => {
                 let texts = self.store.text(before)?.zip(self.store.text(after)?);
                 let (before, after) = texts.ok_or_else(|| {
-                    TuningError::Refused("the texts before and after it are no longer kept".to_owned())
+                    TuningError::Refused("monban no longer keeps the texts before and after it".to_owned())
                 })?;
                 Ok(Restored::File(Box::new(self.file.undo(&before, &after)?)))
             }

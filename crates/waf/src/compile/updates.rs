@@ -167,7 +167,7 @@ impl Compiler<'_> {
                     let place = place.unwrap_or_default();
                     (
                         format!("{directive} {named} has no effect: it changes only earlier rules"),
-                        format!("move it behind rule {} at {place}", draft.id),
+                        format!("move it after rule {} at {place}", draft.id),
                     )
                 }
                 None => (

@@ -103,7 +103,7 @@ fn a6_updates_and_removals_reach_the_rules_before_them() {
         assert_eq!(told.len(), 1, "{told:?}");
         let name = directive.split(' ').next().unwrap();
         assert!(told[0].starts_with(&format!("case.conf:1: {name} ")), "{told:?}");
-        assert!(told[0].ends_with("; move it behind rule 10 at case.conf:2"), "{told:?}");
+        assert!(told[0].ends_with("; move it after rule 10 at case.conf:2"), "{told:?}");
     }
 }
 

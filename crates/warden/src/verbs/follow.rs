@@ -142,7 +142,7 @@ fn journal_folder() -> io::Result<PathBuf> {
     let id = files::regular_file::read(Path::new("/etc/machine-id"), 32)?;
     let id = String::from_utf8_lossy(&id).into_owned();
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(io::Error::other("/etc/machine-id has no identifier, so there is no journal"));
+        return Err(io::Error::other("/etc/machine-id has no identifier, so this host has no journal"));
     }
     let [volatile, persistent] =
         ["/run/log/journal", "/var/log/journal"].map(|parent| Path::new(parent).join(&id));

@@ -134,8 +134,8 @@ fn system(path: &Path, error: Errno) -> Refusal {
         Errno::ROFS => {
             let folder = path.parent().unwrap_or(path).display();
             format!(
-                "{shown}: the warden's unit may not write there; systemctl edit monban-warden.service and add \
-                 [Service] ReadWritePaths={folder}, then systemctl restart monban-warden.service"
+                "{shown}: the warden's unit may not write there; add [Service] ReadWritePaths={folder} with \
+                 `systemctl edit monban-warden.service`, then run `systemctl restart monban-warden.service`"
             )
         }
         error => format!("{shown}: {error}"),

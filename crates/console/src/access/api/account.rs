@@ -29,11 +29,11 @@ table! {
             "The password is wrong.",
             "パスワードが違います。",
         );
-        /// There is no session {id}.
+        /// Session {id} does not exist.
         pub(crate) NO_SUCH_SESSION = ProblemCode::new(
             "account.no_such_session",
             404,
-            "There is no session {id}.",
+            "Session {id} does not exist.",
             "セッション {id} は存在しません。",
         );
     }

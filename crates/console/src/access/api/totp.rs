@@ -85,7 +85,7 @@ struct RecoveryCodes {
     request_body = Code,
     responses(
         (status = 200, body = RecoveryCodes),
-        (status = 409, body = Failure, description = "No set-up was started"),
+        (status = 409, body = Failure, description = "No set-up is in progress"),
         (status = 422, body = Failure, description = "The code is wrong"),
         (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )

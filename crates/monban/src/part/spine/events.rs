@@ -21,7 +21,7 @@ table! {
                 "ジャーナルがイベントを受け付けませんでした: {why}。件数は `monban_events_dropped_total` で確認できます。",
             ),
             Text::new(
-                "Nothing has to be done: the finding passes with the next event. Please report a case that repeats.",
+                "No action is needed: the finding clears with the next event. Please report the error if it repeats.",
                 "対処は不要です。次のイベントが保存されると解消します。繰り返す場合はご報告ください。",
             ),
         );

@@ -50,7 +50,7 @@ impl Storage {
             });
         let (store, after_segment) = match opened {
             Err(error @ StoreError::Full { .. }) => {
-                tracing::error!("{error}: the journal keeps events until there is room");
+                tracing::error!("{error}: the journal keeps events until the disk has space");
                 // The segment of the store's checkpoint is never deleted, so positions keep rising without it.
                 (SqliteStore::open_later(&path, BUSY_TIMEOUT), 0)
             }
@@ -128,7 +128,7 @@ fn in_store(error: StoreError) -> Failure {
     let hint = match error {
         StoreError::Locked { .. } => "find the program that has it open: `fuser -v FILE`",
         StoreError::Full { .. } => "free space on the disk of `data_dir`",
-        _ => "the events are in `data_dir`",
+        _ => "check the disk and the permissions of `data_dir`",
     };
     Failure::environment(error.to_string(), hint)
 }

@@ -15,12 +15,12 @@ use crate::failure::Failure;
 pub fn open(keys: &Keys, host: &Host) -> Result<Access, Failure> {
     let opened = Access::open(&host.data_dir, keys.url(), Arc::new(spine::clock::SystemClock::default()));
     let (access, aside) = opened.map_err(|error| {
-        Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
+        Failure::environment(error.to_string(), "check the disk and the permissions of `data_dir`")
     })?;
     access.set_trusted(keys.trusted(host));
     if let Some(aside) = aside {
         tracing::error!(
-            "the console's accounts were damaged; moved aside to {}: put a backup in place, or start over with \
+            "the console's file of accounts was damaged; moved it aside to {}: restore a backup, or start over with \
              `monban console link`",
             aside.display()
         );

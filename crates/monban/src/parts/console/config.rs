@@ -10,10 +10,10 @@ use crate::part::ConsoleUrl;
 
 /// The section in the file that `monban init` writes.
 pub const EXAMPLE: &str = r#"
-# The page that shows what the gate did. `monban console link` prints a link to your account.
+# The web console. `monban console link` prints a link to your account.
 [console]
 address = "127.0.0.1:8600"
-# The console's address in your browser, where it is another one; passkeys are bound to this name.
+# The console's address in your browser, if it differs; passkeys are bound to this name.
 #url = "https://gate.example.org"
 "#;
 

@@ -112,7 +112,7 @@ impl Part for Console {
         for (part, of_part) in &spine.declared.routes {
             let of_part = of_part.clone().layer(Extension(Arc::clone(&spine)));
             routes.add(part, of_part).map_err(|error| {
-                Failure::environment(error.to_string(), "this is a fault of monban; please report it")
+                Failure::environment(error.to_string(), "this is a bug in monban; please report it")
             })?;
         }
         let (stop, stopped) = oneshot::channel();

@@ -35,7 +35,7 @@ pub fn example(setup: &Setup) -> Example {
             r#"
 [[listen]]
 address = {listen}
-# With a certificate the listener speaks TLS (and HTTP/2). Several are chosen by name.
+# With a certificate the listener speaks TLS (and HTTP/2). It chooses among several certificates by host name.
 #tls = {{ certificate = "fullchain.pem", key = "privkey.pem" }}
 
 [[site]]
@@ -45,7 +45,7 @@ upstream = {upstream}
 waf = "block"
 
 [waf]
-# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after. limits.conf stays last.
+# The Core Rule Set of Debian's package modsecurity-crs; your own exclusions go between and after them. limits.conf stays last.
 rules = ["engine.conf", "{setup_rules}", "{rules}", "limits.conf"]
 # For fail2ban and other tools that read ModSecurity's logs.
 #error_log = "/var/log/monban/error.log"

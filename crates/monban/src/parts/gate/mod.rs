@@ -201,8 +201,9 @@ impl Running for Serving {
         let exclusions = tuner::ExclusionStore::new(&host.data_dir);
         let rules = config.compiled(&exclusions).map_err(Failure::of_faults)?;
         let logs = open_logs(&config, &rules)?;
-        let modes =
-            exclusions.modes().map_err(|error| Failure::environment(error.to_string(), "see tuning/"))?;
+        let modes = exclusions.modes().map_err(|error| {
+            Failure::environment(error.to_string(), "check the files in tuning/ of `data_dir`")
+        })?;
         let gate = with_modes(config.gateway(&host), &modes);
         let prepared = self.gateway.prepare(&gate, rules.clone()).await.map_err(failure)?;
         let (certificates, wanted) = (certificates::read(&gate), certificates::wanted(&gate));
@@ -290,8 +291,9 @@ fn with_modes(mut gate: GatewayConfig, modes: &[SiteModeChange]) -> GatewayConfi
 }
 
 fn open_logs(config: &GateConfig, rules: &Option<Arc<RuleSet>>) -> Result<Logs, Failure> {
-    Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings))
-        .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))
+    Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings)).map_err(|error| {
+        Failure::environment(error.to_string(), "check the paths in [waf] error_log and audit_log")
+    })
 }
 
 /// Opens ModSecurity's logs now, or once the disk has room.

@@ -26,7 +26,7 @@ table! {
             Severity::Notice,
             Text::new("A rule denied the request", "ルールによる遮断"),
             Text::new(
-                "The rule in `[id \"…\"]` matched the value after `at`, in phase 1 (request head), 2 (request body), 3 (response head) or 4 (response body). Rule 949110 of the Core Rule Set only adds up: the lines with `Warning` before it name the rules that gave points.",
+                "The rule in `[id \"…\"]` matched the value after `at`, in phase 1 (request head), 2 (request body), 3 (response head) or 4 (response body). Rule 949110 of the Core Rule Set only checks the sum: the lines with `Warning` before it name the rules that gave points.",
                 "`[id \"…\"]` のルールが `at` の後の値に一致しました。フェーズは 1（リクエストヘッダー）、2（リクエストボディー）、3（レスポンスヘッダー）、4（レスポンスボディー）です。Core Rule Set の 949110 はスコアの集計のみで、加点したルールはその前の `Warning` の行にあります。",
             ),
             Text::new(
@@ -49,7 +49,7 @@ table! {
                 "このルールはログへの記録またはスコアの加点のみを行い、遮断は合計値を見る別のルールが判断します。`SecRuleEngine DetectionOnly` ではどのルールも遮断しません。",
             ),
             Text::new(
-                "Look at the event in the console: it shows all matches and the score. Nothing has to be done for a scanner.",
+                "Look at the event in the console: it shows all matches and the score. A scanner needs no action.",
                 "コンソールのイベントで一致したルールとスコアを確認してください。スキャナーによるものであれば対処は不要です。",
             ),
         ).foreign(&["ModSecurity: Warning.", "Message: Warning."]);
@@ -63,7 +63,7 @@ table! {
                 "ルールの正規表現が `SecPcreMatchLimit` の回数内に照合を終えられず、判定できませんでした。値が長いか、意図的に作られたものです。`MSC_PCRE_LIMITS_EXCEEDED` が設定され、ルール 200004 または 200005 が遮断することがあります。",
             ),
             Text::new(
-                "Raise `SecPcreMatchLimit` and `SecPcreMatchLimitRecursion` (to 100000, say), or exclude the field from that rule if harmless clients send such values.",
+                "Raise `SecPcreMatchLimit` and `SecPcreMatchLimitRecursion` (for example to 100000), or exclude the field from that rule if harmless clients send such values.",
                 "`SecPcreMatchLimit` と `SecPcreMatchLimitRecursion` を引き上げるか（例: 100000）、正当なクライアントが送る値であれば該当フィールドをそのルールから除外してください。",
             ),
         )
@@ -94,7 +94,7 @@ table! {
             Severity::Warning,
             Text::new("A request body could not be parsed", "リクエストボディーの解析失敗"),
             Text::new(
-                "The body is not what its Content-Type says: broken JSON or XML, or a multipart form with an invalid or ambiguous structure. Rule 200002 (200003 for multipart) denies it, because applications may read such a body in another way than the rules.",
+                "The body is not what its Content-Type says: broken JSON or XML, or a multipart form with an invalid or ambiguous structure. Rule 200002 (200003 for multipart) denies it, because applications may parse such a body differently from the rules.",
                 "ボディーが Content-Type と一致しません（不正な JSON や XML、構造が不正または曖昧なマルチパート）。アプリケーションがルールと異なる解釈をする可能性があるため、ルール 200002（マルチパートは 200003）が遮断します。",
             ),
             Text::new(
@@ -120,7 +120,7 @@ table! {
                 "The connection ended before the request body did: the visitor left the page, the network failed, or a timeout ended the upload.",
                 "ボディーの受信が終わる前に接続が切れました。利用者の離脱、ネットワーク障害、タイムアウトのいずれかです。",
             ),
-            Text::new("Nothing has to be done, unless uploads fail regularly: then compare the timeouts on the way.", "対処は不要です。アップロードが頻繁に失敗する場合は、経路上のタイムアウトを確認してください。"),
+            Text::new("No action is needed unless uploads fail regularly. Then compare the timeouts of all proxies between client and application.", "対処は不要です。アップロードが頻繁に失敗する場合は、経路上のタイムアウトを確認してください。"),
         ).foreign(&["Error reading request body: Client went away"]);
         /// A response body is too long.
         RESPONSE_TOO_LONG = Declaration::new(
@@ -173,7 +173,7 @@ table! {
         PCRE_VERSION = Declaration::new(
             "modsecurity.pcre_version",
             Severity::Warning,
-            Text::new("ModSecurity uses another PCRE than it was built with", "PCRE のバージョン不一致"),
+            Text::new("ModSecurity uses a different PCRE from the one it was built with", "PCRE のバージョン不一致"),
             Text::new("The PCRE library was updated without ModSecurity, or two of them are installed.", "ModSecurity を更新せずに PCRE が更新されたか、2 つの PCRE がインストールされています。"),
             Text::new("Install the distribution's current package of ModSecurity. Rules work as long as no pattern fails to compile.", "ディストリビューションの最新の ModSecurity パッケージを導入してください。正規表現のコンパイルが失敗しない限り、ルールは動作します。"),
         ).foreign(&["Loaded PCRE do not match with compiled"]);

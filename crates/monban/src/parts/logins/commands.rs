@@ -12,7 +12,7 @@ const SOCKET: &str = "/run/monban/logins.sock";
 /// Report logins to the daemon
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Report the login whose environment this is
+    /// Report the login that the environment describes
     ///
     /// For pam_exec, in /etc/pam.d/sshd: `session optional pam_exec.so quiet /usr/bin/monban login notify`. For sshd, in
     /// /etc/ssh/sshrc: `monban login notify`. It reads PAM_TYPE, PAM_SERVICE, PAM_USER, PAM_RHOST, PAM_TTY, or else

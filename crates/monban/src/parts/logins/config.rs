@@ -122,7 +122,7 @@ pub fn check(config: &LoginsConfig) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |key: &str, what: String| faults.push(Fault::at(KeyPath::from("logins").key(key), what));
     if !keys.journal && keys.files.is_empty() && keys.hook.is_none() {
-        fault("journal", "no logins can be seen: journal is false, and neither files nor hook is set".into());
+        fault("journal", "no source of logins: journal is false, and neither files nor hook is set".into());
     }
     if keys.files.len() > MAX_FILES {
         fault("files", format!("more than {MAX_FILES} files"));
@@ -137,7 +137,7 @@ pub fn check(config: &LoginsConfig) -> Vec<Fault> {
         }
     }
     if keys.quiet > keys.longest {
-        fault("quiet", "longer than longest".into());
+        fault("quiet", "must not be longer than longest".into());
     }
     if let Some(ban) = &keys.ban {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
@@ -145,7 +145,7 @@ pub fn check(config: &LoginsConfig) -> Vec<Fault> {
             fault("ban.tries", "must be at least 1".into());
         }
         if ban.first > ban.longest {
-            fault("ban.first", "longer than longest".into());
+            fault("ban.first", "must not be longer than longest".into());
         }
         if !(1..=MAX_SET_BYTES).contains(&ban.set.len()) || !ban.set.bytes().all(is_name) {
             fault("ban.set", format!("not a name of up to {MAX_SET_BYTES} of a-z, 0-9, - and _"));
@@ -186,9 +186,9 @@ mod tests {
             (String::new(), ""),
             ("[logins]".into(), ""),
             ("[logins]\njournal = false\nfiles = [\"/nowhere/auth.log\"]\n[logins.ban]".into(), ""),
-            ("[logins]\njournal = false".into(), "logins.journal: no logins can be seen"),
+            ("[logins]\njournal = false".into(), "logins.journal: no source of logins"),
             (format!("[logins]\nfiles = [\"{here}\"]"), "logins.files: cannot read "),
-            ("[logins]\nquiet = \"1h\"".into(), "logins.quiet: longer than longest"),
+            ("[logins]\nquiet = \"1h\"".into(), "logins.quiet: must not be longer than longest"),
             ("[logins.ban]\ntries = 0".into(), "logins.ban.tries: "),
             ("[logins.ban]\nfirst = \"2d\"".into(), "logins.ban.first: "),
             ("[logins.ban]\nset = \"a b\"".into(), "logins.ban.set: "),

@@ -94,7 +94,7 @@ async fn read(keeper: &Keeper, stream: UnixStream) {
             let name = if uid == 0 { None } else { account(uid).await };
             keeper.hook(&report, uid, name.as_deref());
         }
-        Err(error) => tracing::debug!("the user {} reports no login: {error}", sender.uid()),
+        Err(error) => tracing::debug!("cannot read a login report of the user {}: {error}", sender.uid()),
     }
 }
 

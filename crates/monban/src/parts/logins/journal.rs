@@ -47,7 +47,7 @@ pub async fn follow(keeper: Arc<Keeper>, warden: Arc<Client>, mut stop: Stop) {
         };
         tokio::select! {
             read = read => {
-                let ended = || "it ended; another try follows".to_owned();
+                let ended = || "its stream ended; monban opens it again".to_owned();
                 keeper.set_readable(SOURCE, Err(read.err().unwrap_or_else(ended)));
             }
             () = stop.stopped() => return,
@@ -101,7 +101,9 @@ async fn read(keeper: &Keeper, warden: &Arc<Client>, mut source: impl AsyncRead 
         let parsed = complete.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let entries: Vec<Entry> = parsed
             .filter_map(|line| {
-                Entry::parse(line).inspect_err(|error| tracing::warn!("the journal: {error}")).ok()
+                Entry::parse(line)
+                    .inspect_err(|error| tracing::warn!("cannot read an entry of the journal: {error}"))
+                    .ok()
             })
             .collect();
         learn_comments(keeper, warden, &entries).await;
@@ -157,7 +159,7 @@ impl Lines {
         }
         self.end = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         if self.end == 0 && self.bytes.len() > MAX_ENTRY_BYTES {
-            tracing::warn!("the journal: an entry of more than {MAX_ENTRY_BYTES} bytes is left out");
+            tracing::warn!("skipped an entry of more than {MAX_ENTRY_BYTES} bytes in the journal");
             self.bytes.clear();
             self.skipping = true;
         }

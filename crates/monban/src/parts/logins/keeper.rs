@@ -42,7 +42,7 @@ pub struct BanSet {
     pub name: String,
 }
 
-/// Where the events go, and what makes them.
+/// The recorder of the events and the observer that makes them.
 pub struct Tools {
     /// Records events.
     pub sink: Arc<dyn EventSink>,
@@ -200,7 +200,7 @@ impl Keeper {
             match report.into_event(&self.tools.node, &self.tools.redactor) {
                 Ok(event) => self.record_event(event),
                 Err(error) => {
-                    tracing::error!("a login cannot become an event: {error}");
+                    tracing::error!("cannot record a login: {error}");
                     kept.observer.count_lost(1);
                 }
             }

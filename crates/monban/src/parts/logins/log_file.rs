@@ -124,7 +124,7 @@ impl Follower {
                 let file = self.ask_warden(renamed).map_err(|why| io::Error::new(error.kind(), why))?;
                 let (own, named) = (file.metadata()?, std::fs::metadata(path)?);
                 if (own.dev(), own.ino()) != (named.dev(), named.ino()) {
-                    let why = format!("the log {:?} of warden.toml is another file", self.log_name());
+                    let why = format!("warden.toml names another file for the log {:?}", self.log_name());
                     return Err(io::Error::new(ErrorKind::PermissionDenied, why));
                 }
                 file
@@ -142,7 +142,7 @@ impl Follower {
 
     fn ask_warden(&self, renamed: Option<u64>) -> Result<File, String> {
         let opened = self.warden.follow_log(&self.log_name(), renamed).map_err(|error| {
-            format!("monban's user may not read it, nor does the warden open it: {error}")
+            format!("monban's user may not read it, and the warden cannot open it: {error}")
         })?;
         Ok(opened.into())
     }

@@ -18,7 +18,7 @@ pub fn routes() -> PartRoutes {
 /// The open sessions and bursts of this moment.
 #[derive(Serialize, ToSchema)]
 struct LoginsNow {
-    /// Whether logins are read: there is a table `[logins]`.
+    /// Whether monban reads logins: the configuration has a table `[logins]`.
     reading: bool,
     /// The open sessions, the newest first.
     sessions: Vec<OpenSession>,
@@ -69,7 +69,7 @@ impl From<Session> for OpenSession {
     }
 }
 
-/// Get who is in
+/// Get the open sessions
 #[utoipa::path(
     get,
     path = "/api/logins",

@@ -55,7 +55,10 @@ impl Stored {
             Ok(json) => serde_json::from_slice(&json).map_err(|error| error.to_string()),
         };
         read.unwrap_or_else(|error| {
-            tracing::warn!("{}: {error}; logins start anew", path.display());
+            tracing::warn!(
+                "cannot read {}: {error}; monban starts without the state of logins",
+                path.display()
+            );
             Self::default()
         })
     }

@@ -11,7 +11,7 @@ use crate::part::Named;
 
 /// The section in the file that `monban init` writes.
 pub const EXAMPLE: &str = r#"
-# Who is notified when it matters: docs/user/notices.md. `monban notify test` tries each channel.
+# Channels for notices: docs/user/notices.md. `monban notify test` tries each channel.
 #[[notify.slack]]
 #name = "ops"
 #url_file = "/etc/monban/slack.url"

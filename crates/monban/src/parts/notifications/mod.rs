@@ -170,6 +170,8 @@ fn open(
     match Notifier::open(config, node, data_dir, Arc::new(events)) {
         Ok(notifier) => Ok(notifier),
         Err(StartError::Configuration(faults)) => Err(Failure::of_faults(faults)),
-        Err(error) => Err(Failure::environment(error.to_string(), "it is in `data_dir`")),
+        Err(error) => {
+            Err(Failure::environment(error.to_string(), "check the disk and the permissions of `data_dir`"))
+        }
     }
 }

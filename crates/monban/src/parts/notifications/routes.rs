@@ -16,11 +16,11 @@ use crate::part::Of;
 table! {
     /// The error responses about notifications.
     pub PROBLEMS: ProblemCode {
-        /// There is no such channel.
+        /// This channel does not exist.
         NO_SUCH_CHANNEL = ProblemCode::new(
             "notifications.no_such_channel",
             404,
-            "There is no such channel.",
+            "This channel does not exist.",
             "この通知先は存在しません。",
         );
     }

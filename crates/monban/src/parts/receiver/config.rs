@@ -119,7 +119,7 @@ fn read_password(path: &Path) -> Result<Password, String> {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match line.len() {
-        0 => Err("its first line is empty; it is the password".to_owned()),
+        0 => Err("its first line, the password, is empty".to_owned()),
         1..MIN_PASSWORD_BYTES => Err(format!(
             "the password has fewer than {MIN_PASSWORD_BYTES} bytes; `openssl rand -hex 24` makes a good one"
         )),
@@ -194,7 +194,7 @@ mod tests {
             ),
             (
                 format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("empty", "\nx", 0o600)),
-                "first line is empty",
+                "first line, the password, is empty",
             ),
             (
                 format!(

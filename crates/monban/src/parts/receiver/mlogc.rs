@@ -41,7 +41,7 @@ table! {
             Severity::Warning,
             Text::new("mlogc does not find the file of an entry", "mlogc がエントリーのファイルを見つけられない"),
             Text::new(
-                "The index names a file below `CollectorRoot`/`LogStorageDir` that is not there: the folders of mlogc and of `SecAuditLogStorageDir` differ, mlogc's user may not read them, or the entry was already sent and deleted.",
+                "The index names a file below `CollectorRoot`/`LogStorageDir` that does not exist: the folders of mlogc and of `SecAuditLogStorageDir` differ, mlogc's user may not read them, or the entry was already sent and deleted.",
                 "索引にあるファイルが `CollectorRoot`/`LogStorageDir` の下にありません。mlogc と `SecAuditLogStorageDir` のフォルダーが異なるか、mlogc のユーザーに読み取り権限がないか、送信済みで削除されています。",
             ),
             Text::new(
@@ -75,7 +75,7 @@ table! {
                 "The receiver answered 409: it has the entry already, and mlogc drops its copy. That happens after a restart of mlogc.",
                 "受信側が 409 を返しました。すでに保存されているため、mlogc は手元のエントリーを破棄します。mlogc の再起動後に起こります。",
             ),
-            Text::new("Nothing has to be done.", "対処は不要です。"),
+            Text::new("No action is needed.", "対処は不要です。"),
         ).foreign(&["Failed to submit entry with \"409"]);
         /// The receiver does not answer.
         UNREACHABLE = Declaration::new(
@@ -83,7 +83,7 @@ table! {
             Severity::Error,
             Text::new("mlogc does not reach the console", "mlogc がコンソールに接続できない"),
             Text::new(
-                "The connection failed, or TLS did: the receiver does not run, a firewall is between, `ConsoleURI` names the wrong port, or mlogc speaks TLS to a plain port (`Possible SSL negotiation error`) or does not trust the certificate. The cURL code tells which: 6 name, 7 connection, 28 timeout, 35 and 60 TLS.",
+                "The connection or its TLS handshake failed: the receiver does not run, a firewall blocks the connection, `ConsoleURI` names the wrong port, or mlogc speaks TLS to a plain port (`Possible SSL negotiation error`) or does not trust the certificate. The cURL code shows the cause: 6 name, 7 connection, 28 timeout, 35 and 60 TLS.",
                 "接続または TLS に失敗しました。受信側が動作していない、ファイアウォールで遮断されている、`ConsoleURI` のポートが違う、平文のポートに TLS で接続している（`Possible SSL negotiation error`）、証明書を信頼していない、のいずれかです。cURL コードは 6 が名前解決、7 が接続、28 がタイムアウト、35 と 60 が TLS の問題を示します。",
             ),
             Text::new(
@@ -120,7 +120,7 @@ table! {
             Severity::Error,
             Text::new("mlogc cannot open its own files", "mlogc が自身のファイルを開けない"),
             Text::new(
-                "mlogc runs as Apache does at its start, and may not write its error log, its transaction log or its queue.",
+                "mlogc runs as the user that starts Apache, and that user may not write its error log, its transaction log or its queue.",
                 "mlogc は Apache の起動時のユーザーで動作しますが、エラーログ、トランザクションログ、キューのいずれかに書き込めません。",
             ),
             Text::new(

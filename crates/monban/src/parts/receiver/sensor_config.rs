@@ -130,7 +130,7 @@ impl Reading {
             if depth >= MAX_DEPTH || self.files >= MAX_FILES {
                 let limit =
                     format!("more than {MAX_FILES} files, or more than {MAX_DEPTH} levels of includes");
-                self.found.skipped.push(format!("{place}: {} is not followed: {limit}", file.display()));
+                self.found.skipped.push(format!("{place}: monban does not read {}: {limit}", file.display()));
                 return;
             }
             if let Err(error) = self.file(&file, depth + 1) {

@@ -119,6 +119,6 @@ fn save(sample: &Sample) {
 fn expire(data_dir: &Path) -> Result<(), Failure> {
     let expired = tuner::change::expire_at_start(&ExclusionStore::new(data_dir), crate::now());
     unless_full(data_dir, "the end of exclusions", expired).map(drop).map_err(|error| {
-        Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
+        Failure::environment(error.to_string(), "check exclusions.conf and tuning/ in `data_dir`")
     })
 }

@@ -11,7 +11,7 @@ use crate::config::{Host, Section};
 
 /// The section in the file that `monban init` writes.
 pub const EXAMPLE: &str = r#"
-# An audit log on this machine that is followed.
+# An audit log on this machine that monban follows.
 #[[watch]]
 #path = "/var/log/apache2/modsec_audit.log"
 "#;

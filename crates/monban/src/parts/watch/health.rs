@@ -39,7 +39,7 @@ table! {
                 "{subject} の一部を読み取れませんでした: {what}（起動後 {damages} 件）。",
             ),
             Text::new(
-                "Look for the place in monban's log. `monban events import` reads entries that are still in a file. The finding passes within an hour.",
+                "Look for the place in monban's log. `monban events import` reads entries that are still in a file. The finding clears within an hour.",
                 "該当箇所を monban のログで確認してください。ファイルに残っているエントリーは `monban events import` で取り込めます。この表示は 1 時間で消えます。",
             ),
         ).examples(&[("subject", Text::same("/var/log/apache2/modsec_audit.log")), ("what", Text::new("an entry at byte 4096 has no end", "4096 バイト目のエントリーに終端がありません")), ("damages", Text::same("3"))]);

@@ -204,7 +204,7 @@ pub(super) fn survey(watched: &Path) -> std::io::Result<Survey> {
     candidates.sort();
     let excess = candidates.len().saturating_sub(MAX_ROTATED);
     for ((modified, _, _), path) in candidates.drain(..excess) {
-        let why = format!("there are more than {MAX_ROTATED} rotated files");
+        let why = format!("more than {MAX_ROTATED} rotated files");
         survey.unreadable.push((path, modified, why));
     }
     for ((modified, _, _), path) in candidates {

@@ -116,8 +116,8 @@ fn is_name(name: &[u8], known: &[u8]) -> bool {
     letters.eq(known.iter().copied())
 }
 
-/// Whether `url` begins with `scheme`, after decoding character references and removing NULs, line feeds and leading control
-/// characters.
+/// Returns whether `url` begins with `scheme`, after decoding character references and removing NULs, line feeds and leading
+/// control characters.
 fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
     let mut rest = url;
     let mut expected = scheme.iter();

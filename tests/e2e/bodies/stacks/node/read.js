@@ -12,7 +12,7 @@ import multiparty from "multiparty";
 /** Further header fields of the request at hand. */
 let further = [];
 
-/** What a parser sees of a request. */
+/** The values of a request that a parser finds. */
 function request(type, body) {
   const stream = Readable.from(body.length > 0 ? [body] : [], { objectMode: false });
   stream.socket = { readable: true };

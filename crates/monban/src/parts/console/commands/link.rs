@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let request = Request::part("console", "link", serde_json::json!({ "user": user }));
     let link = control::ask_or(&config.host.data_dir, &request, None, || {
         Err(Failure::environment(
-            "no daemon runs, and a link needs the console that it leads to",
+            "no daemon runs, and a link works only with a running console",
             "start monban with `systemctl start monban` or `monban up`, then repeat the command",
         ))
     })?;

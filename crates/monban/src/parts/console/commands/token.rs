@@ -17,19 +17,19 @@ use crate::terminal::{Safe, Style};
 
 /// Print a new API token for a script: `Authorization: Bearer TOKEN`
 ///
-/// The token is not shown again. The console's owners see its name and can delete it. The daemon need not run.
+/// monban does not show the token again. The console's owners see its name and can delete it. The daemon need not run.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Its name
+    /// Name of the token
     #[arg(long, required = true)]
     name: Option<String>,
-    /// Its permissions: read; tune (read and change rules); admin (everything)
+    /// Permissions of the token: read; tune (read and change rules); admin (everything)
     #[arg(long, required = true, value_delimiter = ',', value_parser = ["read", "tune", "admin"])]
     scope: Vec<String>,
-    /// Days until it ends [default: it does not end]
+    /// Days until it expires [default: never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires: Option<u32>,
 }
@@ -38,7 +38,7 @@ pub struct Arguments {
 enum Command {
     /// List all API tokens: those of commands and those of users
     ///
-    /// The tokens themselves are stored nowhere.
+    /// monban does not store the tokens themselves.
     List {
         /// Print one JSON array
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Command {
     },
     /// Revoke an API token immediately, whoever owns it
     Delete {
-        /// Its id, from the list
+        /// Id of the token, from the list
         id: i64,
     },
 }

@@ -36,7 +36,7 @@ pub struct Arguments {
     /// The reason, for readers of the file
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Days until the exclusions end [default: they do not end]
+    /// Days until the exclusions expire [default: never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3660))]
     expires: Option<u32>,
     /// Print JSON
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     if chosen.is_empty() && in_force.is_empty() {
         let why = match &event.summary {
             Some(reason) => format!("the gate refused it, not a rule: {reason}"),
-            None => "no rule that may be matched on it".to_owned(),
+            None => "no rule that can be excluded matched it".to_owned(),
         };
         let what = format!("nothing can be excluded for event {}: {why}", event.id);
         return Err(Failure::NotFound(what));

@@ -25,14 +25,14 @@ use crate::parts::gate::GateConfig;
 use crate::rules;
 use crate::terminal::Safe;
 
-/// Install a release of the Core Rule Set and use it instead of the present one
+/// Install a release of the Core Rule Set and use it instead of the current one
 ///
 /// monban rules install coreruleset-4.28.0.tar.gz --signature coreruleset-4.28.0.tar.gz.asc --key crs-key.asc
 ///
 /// Checks the signature, loads the rules, and runs the old and the new rules on stored events and on the sample of passed
-/// requests. If attacks would pass or requests of the sample would be blocked, it changes nothing without --accept. It then points
-/// `crs/current` in data_dir at the release, names it in `[waf] rules`, and reloads a running daemon. Your crs-setup.conf and
-/// exclusions stay. `--undo` returns to the rules before.
+/// requests. If the new rules would let attacks pass or block requests of the sample, it changes nothing without --accept. It
+/// then points `crs/current` in data_dir at the release, names it in `[waf] rules`, and reloads a running daemon. Your
+/// crs-setup.conf and exclusions stay. `--undo` returns to the previous rules.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Archive of a release: coreruleset-VERSION.tar.gz, or its -minimal form
@@ -50,13 +50,13 @@ pub struct Arguments {
     /// Check, load and replay without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Use the release even if attacks pass or harmless requests are blocked in the replay
+    /// Use the release even if the replay lets attacks pass or blocks harmless requests
     #[arg(long)]
     accept: bool,
     /// Return to the rules before the last installation
     #[arg(long, conflicts_with_all = ["archive", "signature", "key", "unsigned", "accept"])]
     undo: bool,
-    /// Number of events to replay at most; the newest come first
+    /// Maximum number of events to replay, newest first
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Print JSON
@@ -209,7 +209,7 @@ fn undo(
     place: &Place,
 ) -> Result<Outcome, Failure> {
     let history = place.releases.history()?;
-    let nothing = || Failure::NotFound("there is no installation to undo".to_owned());
+    let nothing = || Failure::NotFound("no installation to undo".to_owned());
     let last = crs::last(&history).ok_or_else(nothing)?;
     if place.state() != last.after {
         return Err(Failure::Refused {
@@ -358,7 +358,7 @@ fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let cannot = |what: String| {
-        Failure::environment(format!("cannot read {}: {what}", path.display()), "is the path right?")
+        Failure::environment(format!("cannot read {}: {what}", path.display()), "check the path")
     };
     let bytes = store::regular_file::read(path, limit + 1).map_err(|error| cannot(error.to_string()))?;
     if bytes.len() as u64 > limit {

@@ -38,10 +38,10 @@ pub struct Arguments {
     /// Files with a raw HTTP/1.1 request each, or folders of such files
     #[arg(required_unless_present = "from_events")]
     requests: Vec<PathBuf>,
-    /// Use the requests of stored events, the newest first; their secrets are removed and their long bodies cut
+    /// Use the requests of stored events, the newest first; without secrets, and with long bodies cut
     #[arg(long)]
     from_events: bool,
-    /// Number of events at most
+    /// Maximum number of events
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "from_events", value_parser = at_least_one)]
     limit: usize,
     /// Rule files or quoted patterns that replace those of the configuration
@@ -293,10 +293,10 @@ impl Measured {
             lines.push(style.warn(&format!("not measured: {}", Safe(reason.as_bytes()))));
         }
         if unusable.len() > 20 {
-            lines.push(style.warn(&format!("and {} others that can't be read", unusable.len() - 20)));
+            lines.push(style.warn(&format!("and {} others that monban cannot read", unusable.len() - 20)));
         }
         lines.push(format!(
-            "{} requests, each judged {} times: mean {:.1} us, median {:.1}, 99th percentile {:.1}",
+            "{} requests, {} runs of each: mean {:.1} us, median {:.1}, 99th percentile {:.1}",
             self.requests,
             self.runs / self.requests as u64,
             self.mean(),
@@ -320,7 +320,7 @@ impl Measured {
         }
         let mean = passed as f64 / self.runs as f64;
         lines.push(format!(
-            "{with} of {} rules have a prefilter; of these {mean:.1} are evaluated for a request",
+            "{with} of {} rules have a prefilter; a request evaluates {mean:.1} of these on average",
             all.len()
         ));
         all.retain(|(_, cost)| cost.count > 0);

@@ -26,7 +26,8 @@ use crate::terminal::{Progress, Safe, Style, cut};
 /// monban rules replay --rules /etc/modsecurity/modsecurity.conf /opt/crs-next/crs-setup.conf '/opt/crs-next/rules/*.conf'
 ///
 /// The exclusions run before the other rules. A request that would pass counts as an attack if other rules still match, if it
-/// matched several kinds of attack, three rules for attacks or had a score of 15, or if other attacks of its client stay blocked.
+/// matched several kinds of attack, three rules for attacks or had a score of 15, or if the rules still block other attacks of
+/// its client.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rule files or quoted patterns that replace those of the configuration
@@ -35,7 +36,7 @@ pub struct Arguments {
     /// Leave out this exclusion
     #[arg(long, value_name = "ID")]
     without: Vec<u64>,
-    /// Number of events at most; the newest come first
+    /// Maximum number of events, newest first
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Changed requests to show of each kind
@@ -123,8 +124,8 @@ pub fn summary(report: &Report, done: u64, shown: usize, out: &mut impl Write) -
         (report.still_blocked, "stay blocked"),
         (report.still_detected, "stay detected: their site does not block"),
         (report.still_pass, "pass as before"),
-        (not.truncated, "not judged: only the beginning of the body was kept"),
-        (not.without_rules, "not judged: the gate refused them before the rules"),
+        (not.truncated, "not evaluated: monban stored only the beginning of the body"),
+        (not.without_rules, "not evaluated: the gate refused them before the rules"),
         (
             not.not_reproduced,
             "were blocked and now pass: the rules have changed, or the kept evidence does not show why",

@@ -48,10 +48,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
         let nearest: Vec<String> = nearest.iter().map(u64::to_string).collect();
         let nearest = match &nearest[..] {
             [] => String::new(),
-            [all @ .., last] if !all.is_empty() => format!("; nearest are {} and {last}", all.join(", ")),
-            all => format!("; nearest is {}", all.concat()),
+            [all @ .., last] if !all.is_empty() => format!("; the nearest are {} and {last}", all.join(", ")),
+            all => format!("; the nearest is {}", all.concat()),
         };
-        return Err(Failure::NotFound(format!("there is no rule {}{nearest}", arguments.id)));
+        return Err(Failure::NotFound(format!("rule {} does not exist{nearest}", arguments.id)));
     };
     let WrittenRule { file, line, end_line, text: written, .. } = written;
     let mut out = std::io::stdout().lock();

@@ -13,7 +13,7 @@ use crate::terminal::{Safe, Style};
 
 /// Send a test notice by each channel, or by the named ones
 ///
-/// This command sends it immediately by itself, whether or not the daemon runs; limits and quiet hours do not apply.
+/// The command itself sends the notice immediately, whether or not the daemon runs; limits and quiet hours do not apply.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Names of channels
@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let mut channels = Channel::open_all(notify).map_err(Failure::of_faults)?;
     if let Some(unknown) = arguments.channels.iter().find(|name| !channels.contains_key(name.as_str())) {
         let known = channels.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(Failure::NotFound(format!("there is no channel `{unknown}`; known: {known}")));
+        return Err(Failure::NotFound(format!("unknown channel `{unknown}`; known: {known}")));
     }
     channels.retain(|name, _| arguments.channels.is_empty() || arguments.channels.contains(name));
     let message = notify::service::test_message(&MessageWriter::new(notify, &node), &node);

@@ -16,7 +16,7 @@ use crate::terminal::{Progress, safe_json};
 /// Write all matching events as JSON, one object per line, newest first
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Number of events at most
+    /// Maximum number of events
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
     /// Write to this file (mode 0600) and replace an existing one; the file appears once it is complete

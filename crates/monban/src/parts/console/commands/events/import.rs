@@ -22,10 +22,10 @@ use crate::terminal::{Progress, Safe};
 
 /// Store the entries of audit logs that are on disk
 ///
-/// Reads logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban, and detects the form. An
-/// event that is stored already, or that mlogc has sent, is not stored twice. An unreadable entry is reported with file and
-/// offset, and the rest is imported. Entries older than `[retention]` keeps are counted and not stored. The exit code is 3 if a
-/// file or folder could not be read, and 1 if no entry was found or all are too old. The daemon need not run.
+/// Reads logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban, and detects the form.
+/// Skips events that are already stored or that mlogc has sent. Reports an unreadable entry with file and offset, and imports
+/// the rest. Counts entries older than `[retention]` keeps, and does not store them. The exit code is 3 if a file or folder
+/// could not be read, and 1 if no entry was found or all are too old. The daemon need not run.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Serial logs, and indexes and folders of Concurrent logs, also compressed with gzip; `-` is standard input
@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         }
         drop(import);
         let counts = delivering.join().unwrap_or_else(|_| {
-            Err(Failure::Environment { message: "storing the events has failed".to_owned(), hint: None })
+            Err(Failure::Environment { message: "cannot store the events".to_owned(), hint: None })
         });
         (reports, counts)
     });
@@ -106,12 +106,12 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
             hint: None,
         }),
         Summary { events: 0, missing: 1.., .. } => Err(Failure::NotFound(format!(
-            "nothing was stored: none of the {} files that the index names is there",
+            "nothing was stored: none of the {} files that the index names exists",
             summary.missing
         ))),
-        Summary { events: 0, .. } => Err(Failure::NotFound(
-            "nothing was stored: there is no audit log entry in what was given".to_owned(),
-        )),
+        Summary { events: 0, .. } => {
+            Err(Failure::NotFound("nothing was stored: the input contains no audit log entry".to_owned()))
+        }
         Summary { events, expired, .. } if events == expired => Err(Failure::NotFound(format!(
             "nothing was stored: all entries are older than `[retention]` days = {} keeps",
             config.host.retention.days
@@ -464,7 +464,7 @@ impl Summary {
             }
             let unlisted = file.damaged - file.damage.len() as u64;
             if unlisted > 0 {
-                writeln!(out, "{}: {unlisted} further places that could not be read", file.file)?;
+                writeln!(out, "{}: {unlisted} further unreadable places", file.file)?;
             }
         }
         let Self { events, new, known, expired, missing, damaged, unreadable: _, files } = self;
@@ -475,15 +475,15 @@ impl Summary {
         if *missing > 0 {
             writeln!(
                 out,
-                "{missing} entries are only in an index: mlogc has sent them, or `--storage-dir` says where they are"
+                "{missing} entries are only in an index: mlogc has sent them, or `--storage-dir` must name their folder"
             )?;
         }
         if *damaged > 0 {
-            writeln!(out, "{damaged} places could not be read")?;
+            writeln!(out, "{damaged} unreadable places")?;
         }
         let serial = Fault::SerialForMlogc.to_string();
         if files.iter().flat_map(|file| &file.damage).any(|place| place.what == serial) {
-            writeln!(out, "docs/user/modsecurity.md tells how mlogc is set up")?;
+            writeln!(out, "docs/user/modsecurity.md describes the set-up of mlogc")?;
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
         .collect();
     if !counts.is_empty() {
         lines.push(String::new());
-        lines.push(format!("not kept, because the event is large: {}", counts.join(", ")));
+        lines.push(format!("left out because the event is large: {}", counts.join(", ")));
     }
     lines.join("\n") + "\n"
 }

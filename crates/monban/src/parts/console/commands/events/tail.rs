@@ -18,11 +18,11 @@ use crate::terminal::{Style, safe_json, width};
 /// Print events as they arrive
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Number of past events to begin with
+    /// Number of past events to print first
     #[arg(short = 'n', long, value_name = "N", default_value_t = 0,
         value_parser = clap::value_parser!(u16).range(..=10_000))]
     lines: u16,
-    /// Number of events after which to end
+    /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
     /// Begin with the oldest stored event instead of the next one
