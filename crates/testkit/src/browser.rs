@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::monban::{self, Config};
 use crate::net::free_address;
 use crate::{Monban, Receiver, Reflector};
+
+/// Files of tests with a scripted API that run at the same time, each with its own browser.
+const FILES_AT_ONCE: usize = 2;
 
 /// Returns the folder of the cases.
 fn folder() -> PathBuf {
@@ -49,7 +53,26 @@ pub fn run_over_fixture() {
     let mut tests: Vec<_> = entries.map(|entry| entry.expect("a test").path()).collect();
     tests.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
     tests.sort();
-    passed("pages over a fixture", Command::new("node").arg("--test").args(tests));
+    let run = |test: &Path| {
+        let name = test.file_name().unwrap_or_default().to_string_lossy();
+        passed(&name, Command::new("node").arg("--test").arg(test));
+    };
+    // the gallery measures frames per second: nothing runs beside it
+    let (alone, others): (Vec<_>, Vec<_>) =
+        tests.into_iter().partition(|test| test.ends_with("gallery.test.mjs"));
+    alone.iter().for_each(|test| run(test));
+    // a test waits for its browser, retries and reconnections most of the time
+    let others = Mutex::new(others.into_iter());
+    let next = || others.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for _ in 0..FILES_AT_ONCE {
+            scope.spawn(|| {
+                while let Some(test) = next() {
+                    run(&test);
+                }
+            });
+        }
+    });
 }
 
 fn passed(name: &str, command: &mut Command) {

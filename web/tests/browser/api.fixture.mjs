@@ -29,7 +29,8 @@ export async function startApi(routes) {
       const refusal = typeof routes[key] === "function" ? routes[key]() : undefined;
       if (refusal) return json(response, refusal.status, refusal.body);
       response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-      response.write(": here\n\n");
+      // a browser reconnects after 3 seconds by default
+      response.write("retry: 100\n\n");
       tails.add(response);
       response.on("close", () => tails.delete(response));
       return;

@@ -39,6 +39,13 @@ const at = (page, search) => page.waitForFunction((search) => location.pathname 
 const selected = (page, id) => page.waitForFunction((id) => document.querySelector(".event-row.selected")?.dataset.id === id, {}, id);
 const focused = (page, selector) => page.waitForFunction((selector) => document.activeElement?.matches(selector), {}, selector);
 
+/** Presses a key of the page until `selector` is there: a page listens to keys only after it was drawn. */
+const pressUntil = async (page, key, selector) => {
+  do await page.keyboard.press(key);
+  while (!(await page.waitForSelector(selector, { timeout: 500 }).catch(() => null)));
+};
+const click = async (page, selector) => (await page.waitForSelector(selector, { visible: true })).click();
+
 test("events: the keyboard selects and opens; Back restores the list", async () => {
   await on("/events", async (page, api, events) => {
     await page.waitForSelector(".event-row");
@@ -104,24 +111,23 @@ test("a role is confirmed, an exclusion is proposed, a finding is read; both the
       await page.select("[aria-label='Role: bob']", "owner");
       await page.waitForSelector("dialog[open] .danger");
       assert.deepEqual(sent, []);
-      await page.click("dialog[open] .danger");
+      await click(page, "dialog[open] .danger");
       await page.waitForSelector(".toast");
       assert.deepEqual(sent, [{ role: "owner" }]);
       await page.goto(`${api.address}/events/${events[0].id}`);
       await page.waitForSelector(".page-actions .button.plain");
-      await page.keyboard.press("x");
-      await page.waitForSelector("dialog[open]");
+      await pressUntil(page, "x", "dialog[open]");
       await page.keyboard.press("Escape");
       await page.waitForFunction(() => !document.querySelector("dialog[open]"));
-      await page.click(".banner");
+      await click(page, ".banner");
       await at(page, "/findings");
       await page.waitForSelector(".finding");
-      assert.equal((await page.$$(".finding")).length, 3);
-      const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      await page.waitForFunction(() => document.querySelectorAll(".finding").length === 3);
+      const ground = (colour) => page.waitForFunction((colour) => getComputedStyle(document.body).backgroundColor === colour, {}, colour);
       await page.select("nav [aria-label=Theme]", "light");
-      const light = await ground();
+      await ground("rgb(246, 247, 249)");
       await page.select("nav [aria-label=Theme]", "dark");
-      assert.notEqual(await ground(), light);
+      await ground("rgb(15, 18, 22)");
       await page.select("nav [aria-label=Language]", "ja");
       await page.waitForFunction(() => document.querySelector("h1").textContent === "検出された問題");
     },

@@ -502,3 +502,20 @@ test("targets are at least 24 pixels", async () => {
     );
   }
 });
+
+test("a key that is pressed while a page loads opens nothing later", async () => {
+  let answer;
+  const held = new Promise((done) => (answer = done));
+  const exclusions = lively(scene())["GET /api/exclusions"];
+  const routes = { "GET /api/exclusions": () => held.then(() => exclusions) };
+  await on("/history", async (page) => {
+    await page.evaluate(() => document.querySelector('a[href="/tuning"]').click());
+    await page.locator(".loading").waitFor();
+    await page.keyboard.press("n");
+    answer();
+    await page.locator(".exclusion").waitFor();
+    assert.equal(await page.locator("dialog[open]").count(), 0);
+    await page.keyboard.press("n");
+    await page.locator("dialog[open]").waitFor();
+  }, { routes });
+});

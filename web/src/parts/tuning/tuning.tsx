@@ -35,7 +35,7 @@ export default function Tuning({ title }: PageProps) {
     j: { label: t("ui.select"), run: () => move(1) },
     k: { label: t("ui.selectBefore"), run: () => move(-1) },
     Enter: { label: t("tuning.keyEdit"), run: () => tune && chosen && setEditing(chosen) },
-    n: { label: t("tuning.new"), run: () => tune && setEditing("new") },
+    n: { label: t("tuning.new"), run: () => tune && data && setEditing("new") },
     d: { label: t("tuning.keyRemove"), run: () => tune && chosen && setRemoving(chosen) },
   });
   return (
