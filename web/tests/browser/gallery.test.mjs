@@ -64,7 +64,7 @@ test("forced colours keep bars and legends", async () => {
       ground: getComputedStyle(document.body).backgroundColor,
     };
   });
-  assert.equal(bars.length, 2, bars.join());
+  assert.equal(bars.length, 3, bars.join());
   assert.deepEqual(legend.toSorted(), bars.toSorted());
   assert.ok(!bars.includes(ground));
   await context.close();
