@@ -181,6 +181,8 @@ bench: install-bench-deps web
 	@echo
 	@bench/memory | bench/table memory
 	@echo
+	@bench/handshakes
+	@echo
 	@bench/warden
 	@echo
 	@bench/receiving
