@@ -10,8 +10,8 @@ use finding::{Fault, KeyPath};
 
 use crate::access_log;
 use crate::block_page::BlockPage;
-use crate::config::{GatewayConfig, SiteConfig, UpstreamTimeouts};
-use crate::gate::{Rules, Runtime, Site};
+use crate::config::{GatewayConfig, Https, ListenerConfig, SiteConfig, UpstreamTimeouts};
+use crate::gate::{HttpsPort, Rules, Runtime, Site};
 use crate::limits::{Limits, TEMPLATE_BYTES};
 use crate::listener;
 use crate::metrics::Metrics;
@@ -20,6 +20,9 @@ use crate::services::monotonic_clock;
 use crate::tls::{self, Trust};
 use crate::upgrade;
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
+
+/// The default port of https.
+const HTTPS: u16 = 443;
 
 /// Returns all faults of a configuration and of the files that it names. Binds no port and creates no file.
 pub fn check(config: &GatewayConfig) -> Vec<Fault> {
@@ -44,7 +47,8 @@ pub(crate) fn runtime(
     faults: &mut Vec<Fault>,
 ) -> Runtime {
     zero_limits(&config.limits, faults);
-    let mut sites = Sites { before, metrics, router: Router::default(), upstreams: HashMap::new() };
+    let https = https_port(&config.listeners);
+    let mut sites = Sites { before, metrics, https, router: Router::default(), upstreams: HashMap::new() };
     for (index, site) in config.sites.iter().enumerate() {
         let mut own = Vec::new();
         sites.add(site, &mut own);
@@ -61,6 +65,8 @@ pub(crate) fn runtime(
             name: "-".into(),
             rules: Rules::UNROUTED,
             timeouts: UpstreamTimeouts::default(),
+            https: None,
+            hsts: None,
             upgrades: None,
             upstreams: None,
         }),
@@ -109,6 +115,18 @@ fn block_page(path: &Path) -> Result<BlockPage, String> {
     BlockPage::parse(&text).map_err(|error| failed(&error))
 }
 
+/// Returns the port to which clients are redirected: 443, if a listener has it or none has TLS, else that of the first listener with
+/// TLS.
+fn https_port(listeners: &[ListenerConfig]) -> HttpsPort {
+    let mut ports =
+        listeners.iter().filter(|listener| !listener.tls.is_empty()).map(|listener| listener.address.port());
+    let first = ports.next();
+    match ports.any(|port| port == HTTPS) {
+        true => HttpsPort(HTTPS),
+        false => HttpsPort(first.unwrap_or(HTTPS)),
+    }
+}
+
 fn rules_of(site: &SiteConfig) -> Rules {
     Rules { mode: site.waf, preset: site.preset }
 }
@@ -123,6 +141,7 @@ fn element(list: &str, index: usize, length: usize) -> KeyPath {
 struct Sites<'a> {
     before: Option<&'a Runtime>,
     metrics: &'a Arc<Metrics>,
+    https: HttpsPort,
     router: Router<Arc<Site>>,
     upstreams: HashMap<Settings, Arc<Upstream>>,
 }
@@ -160,6 +179,8 @@ impl Sites<'_> {
             name: name.into(),
             rules: rules_of(config),
             timeouts: config.timeouts.clone(),
+            https: config.https.map(|Https::Redirect| self.https),
+            hsts: config.hsts.map(|time| format!("max-age={}", time.as_secs())),
             upgrades: config.upgrades.clone(),
             upstreams: Some(Group::new(members)),
         });

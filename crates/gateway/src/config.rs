@@ -16,7 +16,7 @@ use crate::limits::Limits;
 
 mod listener;
 
-pub use listener::{CertificateConfig, ListenerConfig, TlsSource};
+pub use listener::{CertificateConfig, Curve, ListenerConfig, TlsSource, TlsVersion};
 
 /// The whole configuration of the gateway.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -81,6 +81,12 @@ pub struct SiteConfig {
     /// The origin of the certificate for its hosts; none means a file of a listener.
     #[serde(default)]
     pub tls: Option<SiteTls>,
+    /// Treatment of plain requests; none means that they are served.
+    #[serde(default)]
+    pub https: Option<Https>,
+    /// Time for which browsers may use only https (RFC 6797); none means no Strict-Transport-Security field of the gate.
+    #[serde(default, deserialize_with = "some_time")]
+    pub hsts: Option<Duration>,
     /// The effect of rules on this site.
     #[serde(default)]
     pub waf: WafMode,
@@ -133,6 +139,8 @@ impl SiteConfig {
             path: root_path(),
             upstream: vec![upstream.to_owned()],
             tls: None,
+            https: None,
+            hsts: None,
             waf: WafMode::default(),
             preset: None,
             upstream_http2: UpstreamHttp2::default(),
@@ -151,6 +159,14 @@ impl SiteConfig {
 pub enum SiteTls {
     /// monban obtains a certificate for its hosts and renews it.
     Auto,
+}
+
+/// Treatment of a site's plain requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Https {
+    /// The gate redirects them to https.
+    Redirect,
 }
 
 /// The effect of rules on a site. A rule's `ctl:ruleEngine` may still change it for one request.
@@ -428,6 +444,10 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
 
 fn some_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     one_or_many(deserializer).map(Some)
+}
+
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    time_span(deserializer).map(Some)
 }
 
 fn root_path() -> String {

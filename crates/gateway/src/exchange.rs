@@ -29,6 +29,7 @@ mod answer;
 mod attempt;
 mod call;
 mod response;
+mod secure;
 mod upload;
 
 /// Serves one request and reports it. `timer` limits the waits for the upstream.
@@ -162,6 +163,11 @@ impl<'a> Exchange<'a> {
             && let Some(ambiguity) = self.ambiguity.take()
         {
             return self.refuse(400, ambiguity, writer).await;
+        }
+        match self.https_location() {
+            None => {}
+            Some(Ok(location)) => return self.redirect(location, writer).await,
+            Some(Err(what)) => return self.refuse(400, what, writer).await,
         }
         let grpc = self.is_grpc();
         if grpc {

@@ -78,11 +78,19 @@ impl Rules {
     }
 }
 
+/// The port of https in redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HttpsPort(pub u16);
+
 /// A site in use.
 pub(crate) struct Site {
     pub name: Arc<str>,
     pub rules: Rules,
     pub timeouts: UpstreamTimeouts,
+    /// The destination of plain requests, if they are redirected.
+    pub https: Option<HttpsPort>,
+    /// The value of Strict-Transport-Security.
+    pub hsts: Option<String>,
     /// See [`SiteConfig::upgrades`].
     pub upgrades: Option<Vec<String>>,
     pub upstreams: Option<Group>,

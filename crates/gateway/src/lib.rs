@@ -114,6 +114,7 @@ pub use build::check;
 pub use config::GatewayConfig;
 pub use gateway::{Error, Gateway, Prepared};
 pub use inspection::{is_event_stream, rules_may_see, scores};
+pub use listener::every_address;
 pub use metrics::Metrics;
 pub use services::{RequestSink, Services};
 pub use upstream::{AddressError, UpstreamError};

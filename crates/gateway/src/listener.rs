@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) fn settings(
     managed: &Arc<Managed>,
     faults: &mut Vec<Fault>,
 ) -> HashMap<SocketAddr, ListenerSettings> {
-    faults.extend(tls::managed_faults(config));
+    faults.extend(tls::key_faults(config));
     let mut all = HashMap::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let address = listener.address;
@@ -71,6 +71,18 @@ pub(crate) fn settings(
 /// Binds a port.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     bind_with(address, false)
+}
+
+/// Returns the addresses with which a listener receives the connections to every address of this machine: `[::]`, and `0.0.0.0` where
+/// the system has no IPv6 or separates the two.
+pub fn every_address() -> Vec<IpAddr> {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(SocketProtocol::TCP));
+    match socket.and_then(|socket| socket.only_v6()) {
+        Ok(false) => vec![v6],
+        Ok(true) => vec![v6, v4],
+        Err(_) => vec![v4],
+    }
 }
 
 fn bind_with(address: SocketAddr, share: bool) -> io::Result<TcpListener> {

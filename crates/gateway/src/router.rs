@@ -161,7 +161,7 @@ fn covers_any_case(prefix: &[u8], path: &[u8]) -> bool {
 
 /// Whether every server reads this name as the same host: a domain name of non-empty labels, or an address in its usual form. A
 /// missing Host counts as usual.
-fn is_usual_host(name: &str) -> bool {
+pub(crate) fn is_usual_host(name: &str) -> bool {
     if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address = inner.parse::<Ipv6Addr>();
         return address.is_ok_and(|a| a.to_ipv4_mapped().is_none() && a.to_string() == inner);

@@ -20,9 +20,10 @@ pub use client::client_config;
 pub use error::Error;
 pub use faults::{CertificateFaults, faults};
 pub use managed::{Managed, ManagedCertificate, Wanted};
-pub use server::server_config;
+pub use server::{Served, server_config};
 pub use trust::{Fingerprint, Trust};
 
-pub(crate) use faults::managed_faults;
+pub(crate) use challenges::is_challenge;
+pub(crate) use faults::key_faults;
 pub(crate) use handshake::{Accepted, TlsListener};
 pub(crate) use verify::explain;

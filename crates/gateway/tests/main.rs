@@ -18,6 +18,7 @@ mod reload;
 mod retries;
 mod routes;
 mod rules;
+mod secure;
 mod streams;
 mod support;
 mod tls;

@@ -38,7 +38,7 @@ fn put(managed: &Managed, authority: &Authority, name: &str, hosts: &[&str]) -> 
 }
 
 /// Runs `openssl s_client` to the end of its connection, and returns its output.
-fn s_client(address: SocketAddr, arguments: &[&str]) -> String {
+pub fn s_client(address: SocketAddr, arguments: &[&str]) -> String {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &address.to_string()]).args(arguments).stdin(Stdio::null());
     let output = command.output().unwrap();

@@ -17,6 +17,12 @@ pub struct ListenerConfig {
     /// Certificates. A listener with certificates speaks only TLS.
     #[serde(default, deserialize_with = "one_or_many")]
     pub tls: Vec<TlsSource>,
+    /// Lowest version of TLS that clients may use.
+    #[serde(default)]
+    pub tls_min: TlsVersion,
+    /// Groups that clients may use for the key exchange; none means all of [`Curve::ALL`].
+    #[serde(default, deserialize_with = "some_list")]
+    pub tls_curves: Option<Vec<Curve>>,
     /// Expects a PROXY protocol header (version 1 or 2) from trusted proxies. Other clients need none.
     #[serde(default)]
     pub proxy_protocol: bool,
@@ -28,7 +34,14 @@ pub struct ListenerConfig {
 impl ListenerConfig {
     /// Returns a plain listener with every default.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: Vec::new(), proxy_protocol: false, http2: true }
+        Self {
+            address,
+            tls: Vec::new(),
+            tls_min: TlsVersion::default(),
+            tls_curves: None,
+            proxy_protocol: false,
+            http2: true,
+        }
     }
 
     /// Returns the files of its certificates.
@@ -40,6 +53,36 @@ impl ListenerConfig {
     pub fn is_managed(&self) -> bool {
         self.tls.contains(&TlsSource::Auto)
     }
+}
+
+/// A version of TLS. There is none below 1.2 (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// A group for the key exchange: all that the ring provider has. It lacks X25519MLKEM768.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Curve {
+    /// X25519.
+    X25519,
+    /// NIST P-256, also called secp256r1 and prime256v1.
+    #[serde(rename = "P-256")]
+    P256,
+    /// NIST P-384, also called secp384r1.
+    #[serde(rename = "P-384")]
+    P384,
+}
+
+impl Curve {
+    /// Every group.
+    pub const ALL: [Self; 3] = [Self::X25519, Self::P256, Self::P384];
 }
 
 /// A source of certificates of a listener: `"auto"`, or the table of a certificate and its key.
@@ -111,6 +154,10 @@ pub struct CertificateConfig {
     pub certificate: PathBuf,
     /// PKCS#8, PKCS#1 or SEC1 private key.
     pub key: PathBuf,
+}
+
+fn some_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Curve>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 fn yes() -> bool {

@@ -15,7 +15,8 @@ use crate::inspection::Inspection;
 
 impl Exchange<'_> {
     /// Records the event, if the request has one, before the final head is sent, so that every blocked request has its event.
-    pub(super) fn begin_answer(&mut self, head: ResponseHead) -> Arc<ResponseHead> {
+    pub(super) fn begin_answer(&mut self, mut head: ResponseHead) -> Arc<ResponseHead> {
+        self.set_hsts(&mut head);
         let head = Arc::new(head);
         self.record.status = head.status();
         self.record.response = Some(Arc::clone(&head));
@@ -93,7 +94,7 @@ impl Exchange<'_> {
     }
 
     /// Sends a response of the gate.
-    async fn send_own<W: ResponseWriter>(
+    pub(super) async fn send_own<W: ResponseWriter>(
         &mut self,
         head: ResponseHead,
         content: Bytes,

@@ -82,6 +82,11 @@ impl Challenges {
     }
 }
 
+/// Whether a target is in the folder of HTTP-01 tokens.
+pub(crate) fn is_challenge(target: &[u8]) -> bool {
+    token(target).is_some()
+}
+
 fn token(target: &[u8]) -> Option<&[u8]> {
     target.strip_prefix(FOLDER)
 }

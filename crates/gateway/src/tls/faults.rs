@@ -5,7 +5,7 @@ use finding::Fault;
 
 use super::certificate::{Certificate, Weight, covers};
 use super::server::certificate_key;
-use crate::config::{GatewayConfig, ListenerConfig, SiteConfig};
+use crate::config::{GatewayConfig, ListenerConfig, SiteConfig, TlsVersion};
 
 /// Faults of certificates that can be loaded, by keys of [`GatewayConfig`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,8 +84,43 @@ fn uncovered(host: &str, site: &SiteConfig, listener: &ListenerConfig) -> String
     )
 }
 
+/// Returns the faults of the keys about TLS of listeners and sites, which need no file.
+pub(crate) fn key_faults(config: &GatewayConfig) -> Vec<Fault> {
+    let mut faults = managed_faults(config);
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let fault = |key: &str, what: &str| Fault::at(key, what).below(("listen", index));
+        let keys = [
+            ("tls_min", listener.tls_min != TlsVersion::default()),
+            ("tls_curves", listener.tls_curves.is_some()),
+        ];
+        for (key, _) in keys.into_iter().filter(|(_, written)| *written && listener.tls.is_empty()) {
+            faults.push(fault(key, &format!("`{key}` has no effect without `tls`")));
+        }
+        if listener.tls_curves.as_ref().is_some_and(Vec::is_empty) {
+            faults.push(fault(
+                "tls_curves",
+                "no curve is left: name X25519, P-256 or P-384, or remove the key",
+            ));
+        }
+    }
+    // a trusted proxy may end TLS
+    let secure = !config.trusted_proxies.is_empty()
+        || config.listeners.iter().any(|listener| !listener.tls.is_empty());
+    for (index, site) in config.sites.iter().enumerate().filter(|_| !secure) {
+        for (key, _) in [("https", site.https.is_some()), ("hsts", site.hsts.is_some())]
+            .into_iter()
+            .filter(|(_, set)| *set)
+        {
+            let what =
+                format!("`{key}` needs a [[listen]] section with `tls`, or `trusted_proxies` that end TLS");
+            faults.push(Fault::at(key, what).below(("site", index)));
+        }
+    }
+    faults
+}
+
 /// Returns the faults of sites whose certificates monban obtains.
-pub(crate) fn managed_faults(config: &GatewayConfig) -> Vec<Fault> {
+fn managed_faults(config: &GatewayConfig) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, site) in config.sites.iter().enumerate().filter(|(_, site)| site.is_managed()) {
         if site.hosts.is_empty() || site.hosts.iter().any(|host| host == "*") {

@@ -3,19 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use finding::{Fault, KeyPath};
 use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::{Certificate, Source};
-use super::crypto::{alpn, provider};
+use super::crypto::{alpn, provider, provider_with, versions};
 use super::error::Error;
 use super::managed::Managed;
 use super::names::ByName;
 use super::pem;
-use crate::config::{CertificateConfig, ListenerConfig, TlsSource};
+use crate::config::{CertificateConfig, ListenerConfig, TlsSource, TlsVersion};
 
 /// Returns the settings of a TLS listener with these certificates. The first one also serves unknown names.
 ///
@@ -26,7 +27,8 @@ pub fn server_config(certificates: &[CertificateConfig], http2: bool) -> Result<
     for files in certificates {
         choice.load(files)?;
     }
-    settings(Arc::new(choice), http2)
+    let lowest = TlsVersion::default();
+    settings(Arc::new(choice), http2, lowest, provider())
 }
 
 /// Returns the certificates of a listener and the settings that use them, or the faults of all its certificates, by keys of the
@@ -35,24 +37,43 @@ pub(super) fn of_listener(
     listener: &ListenerConfig,
     managed: &Arc<Managed>,
 ) -> Result<(Arc<Choice>, ServerConfig), Vec<Fault>> {
-    let mut choice = Choice::default();
-    let mut faults = Vec::new();
-    for (index, source) in listener.tls.iter().enumerate() {
-        match source {
-            TlsSource::Auto => choice.managed = Some(Arc::clone(managed)),
-            TlsSource::Files(files) => {
-                if let Err(error) = choice.load(files) {
-                    faults.push(error.fault(files).below(certificate_key(index, listener.tls.len())));
-                }
-            }
-        }
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let choice = Arc::new(choice);
-    let settings = settings(Arc::clone(&choice), listener.http2);
+    let choice = Arc::new(Choice::of(&listener.tls, managed)?);
+    let provider = listener.tls_curves.as_deref().map_or_else(provider, provider_with);
+    let settings = settings(Arc::clone(&choice) as _, listener.http2, listener.tls_min, provider);
     settings.map(|settings| (choice, settings)).map_err(|error| vec![Fault::at("tls", error.to_string())])
+}
+
+/// The certificates of a listener outside the gateway, which change without closing it.
+#[derive(Debug)]
+pub struct Served(ArcSwap<Choice>);
+
+impl Served {
+    /// Reads certificates, as the key `tls` names them.
+    ///
+    /// # Errors
+    /// The faults of all certificates, by keys from `tls` on.
+    pub fn new(sources: &[TlsSource], managed: &Arc<Managed>) -> Result<Self, Vec<Fault>> {
+        Choice::of(sources, managed).map(|choice| Self(ArcSwap::from_pointee(choice)))
+    }
+
+    /// Changes the certificates to those of another value, from the next handshake on.
+    pub fn replace(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// Returns the settings of a listener with these certificates.
+    ///
+    /// # Errors
+    /// The cryptography has no randomness for session tickets.
+    pub fn settings(self: &Arc<Self>, http2: bool) -> Result<ServerConfig, Error> {
+        settings(Arc::clone(self) as _, http2, TlsVersion::default(), provider())
+    }
+}
+
+impl ResolvesServerCert for Served {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.load().find(hello.server_name())
+    }
 }
 
 /// Returns the key of a listener's certificate: `tls`, or `tls[1]` if it has several.
@@ -60,9 +81,14 @@ pub(super) fn certificate_key(index: usize, certificates: usize) -> KeyPath {
     if certificates > 1 { KeyPath::from(("tls", index)) } else { KeyPath::from("tls") }
 }
 
-fn settings(choice: Arc<Choice>, http2: bool) -> Result<ServerConfig, Error> {
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+fn settings(
+    choice: Arc<dyn ResolvesServerCert>,
+    http2: bool,
+    lowest: TlsVersion,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions(lowest))?
         .with_no_client_auth()
         .with_cert_resolver(choice);
     config.alpn_protocols = alpn(http2);
@@ -80,6 +106,22 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    fn of(sources: &[TlsSource], managed: &Arc<Managed>) -> Result<Self, Vec<Fault>> {
+        let mut choice = Self::default();
+        let mut faults = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            match source {
+                TlsSource::Auto => choice.managed = Some(Arc::clone(managed)),
+                TlsSource::Files(files) => {
+                    if let Err(error) = choice.load(files) {
+                        faults.push(error.fault(files).below(certificate_key(index, sources.len())));
+                    }
+                }
+            }
+        }
+        if faults.is_empty() { Ok(choice) } else { Err(faults) }
+    }
+
     fn load(&mut self, files: &CertificateConfig) -> Result<(), Error> {
         let key = Arc::new(pem::load_pair(files, &provider())?);
         let wrong = |what: String| Error::Pem { path: files.certificate.clone(), what };
