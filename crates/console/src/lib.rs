@@ -36,7 +36,8 @@
 //! let (access, _) = Access::open(data_dir.path(), url, Arc::new(spine::clock::SystemClock::default()))?;
 //! let events = store::EventReader::open(data_dir.path())?;
 //! let sources = Sources { health: Arc::new(Health::default), ..Sources::new(Arc::new(access), Arc::new(events)) };
-//! console::serve(listener, Console::new(sources), console::Routes::default(), async {}).await?; // until the last argument is done
+//! // until the last argument is done
+//! console::serve(listener, None, Console::new(sources), console::Routes::default(), async {}).await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -203,12 +204,13 @@ impl std::ops::Deref for Console {
     }
 }
 
-/// Serves the routes until `stop` completes, then waits for running requests.
+/// Serves the routes, over TLS if there are settings for it, until `stop` completes, then waits for running requests.
 ///
 /// # Errors
 /// The socket fails.
 pub async fn serve(
     listener: tokio::net::TcpListener,
+    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
     console: Console,
     routes: Routes,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -220,7 +222,7 @@ pub async fn serve(
     };
     let access = Arc::clone(&console.access);
     let is_shared = move |peer| access.is_proxy(peer);
-    serve::serve(listener, None, router(console, routes), is_shared, stop).await
+    serve::serve(listener, tls, router(console, routes), is_shared, stop).await
 }
 
 fn router(console: Console, routes: Routes) -> Router {

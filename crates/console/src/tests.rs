@@ -37,7 +37,7 @@ async fn served(
         ..Sources::new(Arc::new(access), Arc::new(EventReader::open(data_dir).unwrap()))
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, Console::new(sources), Routes::default(), async {
+    let server = tokio::spawn(serve(listener, None, Console::new(sources), Routes::default(), async {
         let _ = stopped.await;
     }));
     let end = async move || {

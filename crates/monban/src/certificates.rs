@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use event::{Severity, Timestamp};
-use finding::{Declaration, Finding, Text, table};
-use gateway::config::GatewayConfig;
+use finding::{Declaration, Fault, Finding, KeyPath, Text, table};
+use gateway::config::{CertificateConfig, GatewayConfig};
 use gateway::tls::{Certificate, Managed, Wanted, Weight};
 use spine::ends::{End, Expiring, Renewal};
 
-use crate::part::Spine;
+use crate::part::{Remarks, Spine};
 
 table! {
     /// The findings of certificates.
@@ -67,13 +67,18 @@ pub fn host_name(host: &str) -> String {
     host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }
 
+/// Returns the files of the certificates of all listeners.
+pub fn files(config: &GatewayConfig) -> impl Iterator<Item = &CertificateConfig> {
+    config.listeners.iter().flat_map(|listener| listener.files())
+}
+
 /// Certificates that a listener serves.
 pub struct Certificates(Mutex<Vec<Certificate>>);
 
 impl Certificates {
-    /// Reads the certificates of a gateway. Omits an unreadable certificate, which prevents the gate from starting.
-    pub fn of(config: &GatewayConfig) -> Self {
-        Self(Mutex::new(read(config)))
+    /// Reads certificates. Omits an unreadable certificate, which prevents a listener from starting.
+    pub fn of<'a>(files: impl Iterator<Item = &'a CertificateConfig>) -> Self {
+        Self(Mutex::new(read(files)))
     }
 
     /// Replaces the certificates by those of a new configuration.
@@ -102,9 +107,8 @@ impl Expiring for Certificates {
     }
 }
 
-/// Reads the certificates of a gateway, each once, because listeners often share one.
-pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
-    let files = config.listeners.iter().flat_map(|listener| listener.files());
+/// Reads certificates, each once, because listeners often share one.
+pub fn read<'a>(files: impl Iterator<Item = &'a CertificateConfig>) -> Vec<Certificate> {
     let mut found: Vec<Certificate> = Vec::new();
     for certificate in files.filter_map(|files| Certificate::load(files).ok()) {
         if !found.contains(&certificate) {
@@ -119,4 +123,15 @@ pub fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
     let (weight, why) = certificate.date_fault(now)?;
     let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
     Some(row.finding(certificate.source.to_string()).with("why", why))
+}
+
+/// Returns the remarks about the dates of certificates outside the gate, at this key.
+pub fn remarks<'a>(files: impl Iterator<Item = &'a CertificateConfig>, key: &KeyPath) -> Remarks {
+    let mut remarks = Remarks::default();
+    for certificate in read(files) {
+        let Some((weight, what)) = certificate.date_fault(crate::now()) else { continue };
+        let list = if weight == Weight::Refused { &mut remarks.errors } else { &mut remarks.warnings };
+        list.push(Fault::at(key.clone(), format!("{}: {what}", certificate.source)));
+    }
+    remarks
 }

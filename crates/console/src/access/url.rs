@@ -30,6 +30,12 @@ impl Url {
         Self { https: false, host, port: Some(address.port()) }
     }
 
+    /// Returns the address of a listener that speaks TLS.
+    #[must_use]
+    pub fn over_tls(self) -> Self {
+        Self { https: true, port: self.port.filter(|port| *port != 443), ..self }
+    }
+
     /// Returns whether this is an https address. Cookies are then marked `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
@@ -111,7 +117,13 @@ mod tests {
             ("[::]:80", "http://localhost:80"),
             ("192.0.2.1:8600", "http://192.0.2.1:8600"),
         ] {
-            assert_eq!(Url::of_listener(address.parse().unwrap()).to_string(), printed);
+            let url = Url::of_listener(address.parse().unwrap());
+            assert_eq!(url.to_string(), printed);
+            assert_eq!(url.over_tls().to_string(), printed.replace("http:", "https:"));
         }
+        assert_eq!(
+            Url::of_listener("[::1]:443".parse().unwrap()).over_tls().to_string(),
+            "https://localhost"
+        );
     }
 }

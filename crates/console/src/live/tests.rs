@@ -33,7 +33,7 @@ impl Fixture {
         let console =
             Console::new(crate::Sources { live, ..crate::Sources::new(Arc::clone(&access), events) });
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let server = tokio::spawn(crate::serve(listener, console, crate::Routes::default(), async {
+        let server = tokio::spawn(crate::serve(listener, None, console, crate::Routes::default(), async {
             let _ = stopped.await;
         }));
         Self { journal, address, token, access, stop, server, _data_dir: data_dir }

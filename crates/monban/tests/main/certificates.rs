@@ -91,3 +91,89 @@ fn b14_health_tells_an_expiry_ahead_until_the_certificate_is_renewed() {
     assert!(daemon.command(&["reload"]).status.success());
     assert_eq!(daemon.health()["findings"], serde_json::json!([]));
 }
+
+#[test]
+fn a_site_with_a_managed_certificate_needs_no_listener() {
+    let folder = testkit::process::folder("monban-tls-");
+    let path = folder.path().join("monban.toml");
+    let check = |text: &str| {
+        std::fs::write(&path, format!("data_dir = \"data\"\n{text}")).unwrap();
+        let output = Command::new(BINARY).arg("check").arg("--config").arg(&path).output().unwrap();
+        (output.status.code(), format!("{}{}", stdout(&output), stderr(&output)))
+    };
+    let site = "[[site]]\nhosts = \"a.test\"\nupstream = \"http://127.0.0.1:2\"\n";
+    for (text, code, word) in [
+        (format!("{site}tls = \"auto\"\n"), 0, "ports 80 and 443 of every address"),
+        (format!("{site}tls = \"auto\"\nhttps = \"redirect\"\nhsts = \"180d\"\n"), 0, "1 site"),
+        (site.to_owned(), 2, "no [[listen]] section"),
+        (format!("{site}tls = \"auto\"\n[console]\naddress = \"127.0.0.1:443\"\n"), 2, "127.0.0.1:443"),
+        (
+            format!("{site}tls = \"auto\"\n[[listen]]\naddress = \"127.0.0.1:1\"\n"),
+            2,
+            "monban.toml:5:1: site[0].tls: no listener serves managed certificates: add a section [[listen]]",
+        ),
+        (
+            format!("{site}tls = \"auto\"\n[console]\ntls = \"auto\"\n"),
+            2,
+            "console.tls: `tls = \"auto\"` needs `url`",
+        ),
+        (
+            format!("{site}tls = \"auto\"\n[console]\ntls = \"auto\"\nurl = \"http://gate.test\"\n"),
+            2,
+            "console.url: the console has `tls`",
+        ),
+        (
+            format!("{site}tls = \"auto\"\n[console]\ntls = \"auto\"\nurl = \"https://gate.test\"\n"),
+            0,
+            "no errors\n",
+        ),
+    ] {
+        let (status, said) = check(&text);
+        assert_eq!(status, Some(code), "{text}{said}");
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn the_console_has_tls_of_its_own() {
+    let folder = testkit::process::folder("monban-tls-");
+    let ca = TestCa::new();
+    std::fs::write(folder.path().join("ca.pem"), ca.certificate()).unwrap();
+    write(folder.path(), "x", &ca.server(&["gate.test"]));
+    let tls = format!(
+        "tls = {{ certificate = \"{0}/x.pem\", key = \"{0}/x.key\" }}\nurl = \"https://gate.test\"",
+        folder.path().display()
+    );
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, &tls);
+    let ask = |scheme: &str| {
+        let port = daemon.console.port();
+        Command::new("curl")
+            .args(["-sS", "--max-time", "30", "-w", "%{http_code} %{certs}", "--resolve"])
+            .arg(format!("gate.test:{port}:127.0.0.1"))
+            .arg("--cacert")
+            .arg(folder.path().join("ca.pem"))
+            .arg(format!("{scheme}://gate.test:{port}/healthz"))
+            .output()
+            .unwrap()
+    };
+    let said = stdout(&ask("https"));
+    assert!(said.contains("\"findings\":[]") && said.contains("200 "), "{said}");
+    assert!(!ask("http").status.success());
+    let link = stdout(&daemon.command(&["console", "link"]));
+    assert!(link.contains("https://gate.test/"), "{link}");
+    // a reload reads the files again
+    write(folder.path(), "x", &TestCa::new().server(&["gate.test"]));
+    assert!(daemon.command(&["reload"]).status.success());
+    assert!(!ask("https").status.success());
+    write(folder.path(), "x", &ca.server(&["gate.test"]));
+    assert!(daemon.command(&["reload"]).status.success());
+    assert!(ask("https").status.success());
+    // TLS itself begins with a start
+    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    std::fs::write(daemon.config(), text.replace("\ntls = ", "\n#tls = ")).unwrap();
+    let output = daemon.command(&["reload"]);
+    let said = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(output.status.success() && said.contains("console.tls"), "{said}");
+    assert!(ask("https").status.success());
+}

@@ -17,16 +17,18 @@ use console::access::Access;
 use console::filters::Saved;
 use console::{PartRoutes, Routes};
 use finding::{Fault, Finding, KeyPath};
+use gateway::tls::Served;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::certificates::{self, Certificates};
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{
-    Answer, BoxFuture, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, changed,
-    subcommand, subcommands,
+    Answer, BoxFuture, Example, Named, Part, PartCommand, Prepared, Remarks, Running, Setup, Spine, Tables,
+    changed, subcommand, subcommands,
 };
 pub use config::ConsoleConfig;
 
@@ -61,12 +63,23 @@ impl Part for Console {
         ..Tables::NONE
     };
 
-    fn check(_: &ConsoleConfig, host: &Host) -> Vec<Fault> {
+    fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
+        let mut faults = config.console.faults();
         // files in an unusable folder add no new information
-        if crate::access::writable(&host.data_dir).is_err() {
-            return Vec::new();
+        if crate::access::writable(&host.data_dir).is_ok() {
+            faults.extend(filters(&host.data_dir).err().map(|fault| *fault));
         }
-        filters(&host.data_dir).err().map(|fault| *fault).into_iter().collect()
+        faults
+    }
+
+    fn remarks(config: &ConsoleConfig, _host: &Host) -> Remarks {
+        certificates::remarks(config.console.files(), &KeyPath::from("console.tls"))
+    }
+
+    fn named(config: &ConsoleConfig, _host: &Host) -> Named {
+        let mut named = Named::default();
+        config.console.files().for_each(|files| named.certificate(files));
+        named
     }
 
     fn addresses(config: &ConsoleConfig) -> Vec<(KeyPath, SocketAddr)> {
@@ -89,6 +102,14 @@ impl Part for Console {
                 "another program has this port; choose another one with [console] address",
             )
         })?;
+        let managed = certificates::managed(&spine);
+        let served = keys.served(&managed).map_err(Failure::of_faults)?;
+        let tls = served.as_ref().map(|served| served.settings(false).map(Arc::new)).transpose();
+        let tls =
+            tls.map_err(|error| Failure::of_faults(vec![Fault::at("console.tls", error.to_string())]))?;
+        let files = Arc::new(Certificates::of(keys.files()));
+        spine.shared.ends.register(Arc::clone(&files) as _);
+        managed.want(Self::NAME, keys.wanted());
         let access = Arc::new(access::open(keys, &spine.host)?);
         spine.shared.ends.register(Arc::clone(&access) as _);
         spine.offer(Arc::clone(&access));
@@ -116,11 +137,13 @@ impl Part for Console {
             })?;
         }
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(console::serve(listener, console::Console::new(sources), routes, async {
-            // a dropped sender means the same
-            let _ = stopped.await;
-        }));
-        Ok(Open { config: Mutex::new(config), spine, access, serving: Mutex::new(Some((serving, stop))) })
+        let serving =
+            tokio::spawn(console::serve(listener, tls, console::Console::new(sources), routes, async {
+                // a dropped sender means the same
+                let _ = stopped.await;
+            }));
+        let serving = Mutex::new(Some((serving, stop)));
+        Ok(Open { config: Mutex::new(config), spine, access, served, files, serving })
     }
 }
 
@@ -145,6 +168,10 @@ pub struct Open {
     config: Mutex<Arc<ConsoleConfig>>,
     spine: Arc<Spine>,
     access: Arc<Access>,
+    /// The certificates in use; none without TLS.
+    served: Option<Arc<Served>>,
+    /// The certificates in files.
+    files: Arc<Certificates>,
     /// The serving task; none after it has ended.
     serving: Mutex<Option<Serving>>,
 }
@@ -158,8 +185,19 @@ impl Running for Open {
         host: Arc<Host>,
     ) -> Result<Prepared, Failure> {
         let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let restart = changed([("console.address", config.console.address != now.console.address)]);
+        let managed = certificates::managed(&self.spine);
+        let served = config.console.served(&managed).map_err(Failure::of_faults)?;
+        let files = certificates::read(config.console.files());
+        let restart = changed([
+            ("console.address", config.console.address != now.console.address),
+            ("console.tls", served.is_some() != self.served.is_some()),
+        ]);
         Ok(Prepared::swap(move || {
+            if let Some((serving, new)) = self.served.as_ref().zip(served) {
+                serving.replace(&new);
+                self.files.replace(files);
+            }
+            managed.want(Console::NAME, config.console.wanted());
             self.access.set_url(config.console.url());
             self.spine.offer(Arc::new(config.console.offered()));
             self.access.set_trusted(config.console.trusted(&host));
@@ -171,7 +209,9 @@ impl Running for Open {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        self.access.findings()
+        let mut findings = self.access.findings();
+        findings.extend(self.files.findings(crate::now()));
+        findings
     }
 
     fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {

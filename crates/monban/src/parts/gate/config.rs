@@ -1,12 +1,13 @@
 //! The gate's section: listeners, sites, rules and logs. `gateway::config` describes the keys of listeners and sites.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use finding::{Fault, KeyPath};
 use gateway::config::{
     AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, Preset,
-    SiteConfig, WafMode,
+    SiteConfig, TlsSource, WafMode,
 };
 use gateway::limits::Limits;
 use serde::Deserialize;
@@ -36,6 +37,7 @@ pub fn example(setup: &Setup) -> Example {
 [[listen]]
 address = {listen}
 # With a certificate the listener speaks TLS (and HTTP/2). It chooses among several certificates by host name.
+# tls = "auto" serves the certificates that monban obtains for sites with tls = "auto".
 #tls = {{ certificate = "fullchain.pem", key = "privkey.pem" }}
 
 [[site]]
@@ -43,6 +45,11 @@ hosts = [{host}]
 upstream = {upstream}
 # "block", "detect" (report only) or "off"
 waf = "block"
+# monban obtains and renews the certificate for the hosts.
+#tls = "auto"
+# Plain requests go to https, and browsers use only https for this time.
+#https = "redirect"
+#hsts = "180d"
 
 [waf]
 # The Core Rule Set of Debian's package modsecurity-crs; your own exclusions go between and after them. limits.conf stays last.
@@ -142,10 +149,32 @@ impl Section for GateConfig {
 }
 
 impl GateConfig {
+    /// Returns the sockets to listen on. If no section names one and a site wants a certificate of monban, these are the ports of http
+    /// and https at every address.
+    pub fn listeners(&self) -> Vec<ListenerConfig> {
+        if !self.listens_by_default() {
+            return self.listen.clone();
+        }
+        let both = gateway::every_address().into_iter().flat_map(|ip| {
+            let plain = ListenerConfig::plain(SocketAddr::new(ip, 80));
+            let secure = ListenerConfig {
+                tls: vec![TlsSource::Auto],
+                ..ListenerConfig::plain(SocketAddr::new(ip, 443))
+            };
+            [plain, secure]
+        });
+        both.collect()
+    }
+
+    /// Whether the listeners are those of a site with `tls = "auto"`, because no section names one.
+    pub fn listens_by_default(&self) -> bool {
+        self.listen.is_empty() && self.site.iter().any(SiteConfig::is_managed)
+    }
+
     /// Returns the configuration of the gateway.
     pub fn gateway(&self, host: &Host) -> GatewayConfig {
         GatewayConfig {
-            listeners: self.listen.clone(),
+            listeners: self.listeners(),
             sites: self.site.clone(),
             trusted_proxies: host.trusted_proxies.clone(),
             forwarded_header: self.forwarded_header,
@@ -205,7 +234,7 @@ fn configured(site: &SiteConfig) -> ConfiguredSite {
 pub fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
     let mut faults = gateway::check(&config.gateway(host));
     // without both, the daemon may serve other sources of events
-    if config.listen.is_empty() && !config.site.is_empty() {
+    if config.listeners().is_empty() && !config.site.is_empty() {
         faults.push(Fault::at("", "no [[listen]] section: monban would serve nothing"));
     }
     if config.site.is_empty() && !config.listen.is_empty() {

@@ -92,10 +92,15 @@ impl Part for Gate {
     }
 
     fn addresses(config: &GateConfig) -> Vec<(KeyPath, SocketAddr)> {
-        let address = |(index, listener): (usize, &gateway::config::ListenerConfig)| {
-            (KeyPath::from(("listen", index)).key("address"), listener.address)
+        let by_default = config.listens_by_default();
+        let address = |(index, listener): (usize, gateway::config::ListenerConfig)| {
+            let key = match by_default {
+                true => KeyPath::from("site"),
+                false => KeyPath::from(("listen", index)).key("address"),
+            };
+            (key, listener.address)
         };
-        config.listen.iter().enumerate().map(address).collect()
+        config.listeners().into_iter().enumerate().map(address).collect()
     }
 
     fn named(config: &GateConfig, host: &Host) -> Named {
@@ -103,15 +108,18 @@ impl Part for Gate {
     }
 
     fn is_source(config: &GateConfig) -> bool {
-        !config.listen.is_empty()
+        !config.listeners().is_empty()
     }
 
     fn summary(config: &GateConfig) -> Option<String> {
         let count =
             |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let rules = config.checked_rules().map_or(0, |rules| rules.rule_count());
-        let (listeners, sites) = (config.listen.len(), config.site.len());
-        Some([count(listeners, "listener"), count(sites, "site"), count(rules, "rule")].join(", "))
+        let listeners = match config.listens_by_default() {
+            true => "ports 80 and 443 of every address, because a site has `tls = \"auto\"`".to_owned(),
+            false => count(config.listen.len(), "listener"),
+        };
+        Some([listeners, count(config.site.len(), "site"), count(rules, "rule")].join(", "))
     }
 
     fn example(setup: &Setup) -> Example {
@@ -147,7 +155,7 @@ impl Part for Gate {
             tuner.replace(InForce { config: config.rules(), rules });
         }
         let traffic = TrafficKeeper::start(Arc::clone(gateway.metrics()), spine.store());
-        let certificates = Arc::new(Certificates::of(&config.gateway(&spine.host)));
+        let certificates = Arc::new(Certificates::of(certificates::files(&gate)));
         spine.shared.ends.register(Arc::clone(&certificates) as _);
         let (saved, logs) = (Arc::clone(&collections), Arc::clone(&sink));
         spine.each_minute("gate", move || {
@@ -206,7 +214,8 @@ impl Running for Serving {
         })?;
         let gate = with_modes(config.gateway(&host), &modes);
         let prepared = self.gateway.prepare(&gate, rules.clone()).await.map_err(failure)?;
-        let (certificates, wanted) = (certificates::read(&gate), certificates::wanted(&gate));
+        let (certificates, wanted) =
+            (certificates::read(certificates::files(&gate)), certificates::wanted(&gate));
         Ok(Prepared::swap_and(async move {
             self.gateway.swap(prepared).await;
             self.sink.replace_logs(logs);

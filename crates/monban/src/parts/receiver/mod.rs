@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use console::receiver;
 use event::redaction::Redactor;
 use finding::{Fault, Finding, KeyPath};
-use gateway::tls::{Certificate, Weight};
+use gateway::tls::Certificate;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -41,16 +41,7 @@ impl Part for Receiver {
     }
 
     fn remarks(config: &ReceiverConfig, _host: &Host) -> Remarks {
-        let certificate = config.receiver.tls.as_ref().and_then(|files| Certificate::load(files).ok());
-        let fault = certificate.and_then(|certificate| {
-            let (weight, what) = certificate.date_fault(crate::now())?;
-            Some((weight, Fault::at("receiver.tls", format!("{}: {what}", certificate.source))))
-        });
-        match fault {
-            Some((Weight::Refused, fault)) => Remarks { errors: vec![fault], ..Remarks::default() },
-            Some((Weight::Warning, fault)) => Remarks { warnings: vec![fault], ..Remarks::default() },
-            None => Remarks::default(),
-        }
+        certificates::remarks(config.receiver.tls.iter(), &KeyPath::from("receiver.tls"))
     }
 
     fn named(config: &ReceiverConfig, _host: &Host) -> Named {
