@@ -17,6 +17,7 @@
 //! - [`api`]: requests with repetition, time limit and size limit, which every API shares
 //! - [`sets`]: changes through an API of record sets
 //! - one module for each provider: [`conoha`], [`cloudflare`], [`digitalocean`], [`gandi`],
+//!   [`acme_dns`],
 //!   [`route53`],
 //!   [`hetzner`],
 //!   [`rfc2136`], [`exec`], [`manual`]
@@ -41,6 +42,7 @@
     )
 )]
 
+pub mod acme_dns;
 mod adding;
 pub mod api;
 pub mod cloudflare;

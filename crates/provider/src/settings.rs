@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use spine::secret::{Secret, Source};
 
+use crate::acme_dns::AcmeDns;
 use crate::cloudflare::Cloudflare;
 use crate::conoha::Conoha;
 use crate::context::Context;
@@ -18,7 +19,7 @@ use crate::manual::Manual;
 use crate::provider::{Provider, Result};
 use crate::rfc2136::Rfc2136;
 use crate::route53::Route53;
-use crate::{cloudflare, conoha, digitalocean, exec, gandi, hetzner, manual, rfc2136, route53};
+use crate::{acme_dns, cloudflare, conoha, digitalocean, exec, gandi, hetzner, manual, rfc2136, route53};
 
 /// A `[[dns]]` table of monban.toml. Secrets are in files or in the environment, never in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,9 @@ pub enum Settings {
     Hetzner(hetzner::Config),
     /// Amazon Route 53.
     Route53(route53::Config),
+    /// An acme-dns server.
+    #[serde(rename = "acme-dns")]
+    AcmeDns(acme_dns::Config),
     /// A DNS server that takes updates (RFC 2136).
     Rfc2136(rfc2136::Config),
     /// A program.
@@ -74,6 +78,10 @@ pub fn build(settings: &Settings, context: &Context) -> Result<Arc<dyn Provider>
             let (file, env) = (&config.secret_access_key_file, &config.secret_access_key_env);
             let secret = secret("route53", "secret_access_key", file, env)?;
             Arc::new(Route53::new(config, secret, context)?)
+        }
+        Settings::AcmeDns(config) => {
+            let account = secret("acme-dns", "account", &config.account_file, &config.account_env)?;
+            Arc::new(AcmeDns::new(config, &account, context)?)
         }
         Settings::Rfc2136(config) => {
             let secret = optional("rfc2136", "secret", &config.secret_file, &config.secret_env)?;

@@ -102,7 +102,8 @@ pub fn check(kind: RecordType, value: &str) -> Result<(), &'static str> {
         RecordType::Aaaa => (value.parse::<Ipv6Addr>().is_ok(), "is not an IPv6 address"),
         RecordType::Cname => (is_name(&normal(value)), "is not a host name"),
         RecordType::Mx => (Mx::parse(value).is_some(), "is not such as `10 mail.example.org`"),
-        RecordType::Txt => (!value.is_empty(), "is empty"),
+        // a text in quotes is the form of a zone file, which APIs cannot tell from the text itself
+        RecordType::Txt => (!value.is_empty() && !value.starts_with('"'), "is empty or stands in quotes"),
         RecordType::Caa => (Caa::parse(value).is_some(), "is not such as `0 issue \"letsencrypt.org\"`"),
         RecordType::Tlsa => (Tlsa::parse(value).is_some(), "is not such as `3 1 1 9f86d0`"),
     };
@@ -225,6 +226,7 @@ mod tests {
             (Mx, "65536 mail.example.org", false),
             (Txt, "v=spf1 -all", true),
             (Txt, "", false),
+            (Txt, "\"v=spf1 -all\"", false),
             (Caa, "0 issue \"letsencrypt.org\"", true),
             (Caa, "0 issue ;", true),
             (Caa, "0 issue", false),

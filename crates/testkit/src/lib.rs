@@ -18,7 +18,7 @@
 //! | [`dns`] | an updatable BIND with a resolver before it, as a rig for DNS records |
 //! | [`api`] | a server of JSON APIs, which also stands in for public hosts as an HTTPS proxy |
 //! | [`conoha`] | a stand-in for ConoHa's API, both generations |
-//! | [`cloudflare`], [`digitalocean`], [`gandi`], [`hetzner`], [`route53`] | stand-ins for these APIs |
+//! | [`acme_dns`], [`cloudflare`], [`digitalocean`], [`gandi`], [`hetzner`], [`route53`] | stand-ins for these APIs |
 //! | [`lego`] | lego's DNS providers, an independent client of those APIs |
 //! | [`bodies`] | body parsers of other stacks, compared with the rule engine on the same bodies |
 //! | [`browser`] | Chromium with the console: the cases in tests/browser |
@@ -60,6 +60,7 @@
     reason = "a fixture reports its failure by failing the test"
 )]
 
+pub mod acme_dns;
 pub mod apache;
 pub mod api;
 pub mod bind;

@@ -1,6 +1,7 @@
 //! Every provider against a stand-in of its API with a real BIND behind it, which lego passes first.
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by failing")]
 
+mod acme_dns;
 mod cloudflare;
 mod conoha;
 mod digitalocean;
