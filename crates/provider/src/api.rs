@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::{Cause, ProviderError, excerpt};
 use crate::limits::{FIRST_PAUSE, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_ID_BYTES, MAX_RETRY_AFTER};
 
-/// Whether a request may be sent again if nobody knows what became of it.
+/// The effect of a request that is sent twice, because nobody knows the outcome of the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// The second time changes nothing more: GET, DELETE, or PUT.
@@ -32,8 +32,8 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// A request.
-#[derive(Clone, Debug)]
+/// A request. It has no Debug output, because its body may hold a secret.
+#[derive(Clone)]
 pub(crate) struct Call {
     /// The step as a verb phrase.
     pub(crate) step: String,
@@ -62,7 +62,7 @@ impl Call {
         self
     }
 
-    /// Allows to repeat the request.
+    /// Allows the client to repeat the request.
     #[must_use]
     pub(crate) fn repeatable(mut self) -> Self {
         self.repeat = Repeat::Safe;
@@ -70,8 +70,8 @@ impl Call {
     }
 }
 
-/// A successful answer.
-#[derive(Clone, Debug)]
+/// A successful answer. It has no Debug output, because its body may hold a token.
+#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -283,7 +283,7 @@ pub(crate) fn secret_field(name: HeaderName, value: &str) -> Result<HeaderMap, C
     Ok(HeaderMap::from_iter([(name, value)]))
 }
 
-/// Whether an identifier of an API can stand in a path as it is.
+/// Returns whether an identifier of an API can stand in a path as it is.
 pub(crate) fn is_id(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -173,28 +173,27 @@ impl Conoha {
         // a second token does no harm
         let call = Call::new("log in", Method::POST, path).json(&body).repeatable();
         let reply = self.identity.send(&call).await?;
-        let found = parse_token(self.generation, &reply.body).and_then(|mut token| {
-            if let Some(value) = reply.headers.get(SUBJECT_TOKEN) {
-                token.value = value.to_str().unwrap_or_default().to_owned();
-            }
-            let good = (1..=MAX_TOKEN_BYTES).contains(&token.value.len());
-            if good { Ok(token) } else { Err("it has no token".to_owned()) }
+        let found = parse_token(self.generation, &reply.body).and_then(|token| {
+            let field =
+                reply.headers.get(SUBJECT_TOKEN).and_then(|value| value.to_str().ok()).map(Secret::new);
+            let value = field.or(token.value);
+            let value = value.filter(|value| (1..=MAX_TOKEN_BYTES).contains(&value.reveal().len()));
+            Ok((value.ok_or("it has no token")?, token.ends, token.dns))
         });
         // the answer holds the token, so an error shows nothing of it
-        let token = found.map_err(|what| {
+        let (token, ends, dns) = found.map_err(|what| {
             let reply = Reply { body: Bytes::new(), ..reply.clone() };
             self.identity.unreadable(&call, &reply, what)
         })?;
-        let dns = token.dns.or_else(|| self.sibling()).ok_or_else(|| {
+        let dns = dns.or_else(|| self.sibling()).ok_or_else(|| {
             let what = "the catalogue of services has no DNS service".to_owned();
             self.identity.error("log in", Cause::Settings(what))
         })?;
         let now = self.context.clock.now();
-        let secret = Secret::new(token.value);
         Ok(Session {
-            ends: token.ends.unwrap_or_else(|| after(now, UNKNOWN_LIFETIME)),
-            dns: Api::new(NAME, &dns, &self.context, &[&secret, &self.password])?,
-            token: secret,
+            ends: ends.unwrap_or_else(|| after(now, UNKNOWN_LIFETIME)),
+            dns: Api::new(NAME, &dns, &self.context, &[&token, &self.password])?,
+            token,
         })
     }
 
@@ -361,8 +360,8 @@ pub struct Page<T> {
 /// A token and the address of the DNS service.
 #[derive(Debug)]
 pub struct Token {
-    /// The token; empty in the body of generation 3.
-    pub value: String,
+    /// The token; none in the body of generation 3.
+    pub value: Option<Secret>,
     /// Its end.
     pub ends: Option<Timestamp>,
     /// The DNS service of the catalogue.
@@ -409,7 +408,7 @@ pub fn parse_token(generation: Generation, body: &[u8]) -> std::result::Result<T
         .find_map(|endpoint| text(&endpoint[url]))
         .map(|url| url.trim_end_matches('/').trim_end_matches("/v1").to_owned());
     let ends = ends.as_str().and_then(|ends| ends.parse().ok());
-    Ok(Token { value: value.unwrap_or_default(), ends, dns })
+    Ok(Token { value: value.map(Secret::new), ends, dns })
 }
 
 /// Reads a page of zones.

@@ -1,4 +1,4 @@
-//! What a provider is given by its caller.
+//! The services that a caller gives to a provider.
 
 use std::fmt;
 use std::sync::Arc;

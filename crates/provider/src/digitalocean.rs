@@ -198,7 +198,7 @@ fn body(zone: &Zone, record: &Record) -> std::result::Result<Value, String> {
 pub struct Page<T> {
     /// The entries.
     pub items: Vec<T>,
-    /// Whether another page follows.
+    /// True if another page follows.
     pub more: bool,
 }
 

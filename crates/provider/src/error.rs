@@ -91,8 +91,8 @@ pub enum Cause {
     /// A DNS server refuses an update, or its answer cannot be trusted.
     #[error("{0}")]
     Dns(String),
-    /// The peer accepted the change, and yet the record is not there.
-    #[error("accepted the record, but does not serve it{0}")]
+    /// The peer accepted the change, and yet it does not hold.
+    #[error("accepted the change, but {0}")]
     NotStored(String),
     /// A program failed.
     #[error("{0}")]
@@ -123,7 +123,7 @@ impl Cause {
             }
             Self::TooLong(_) => "use an account with fewer zones and records",
             Self::Dns(_) => "check key, algorithm, clock and the server's update policy",
-            Self::NotStored(_) => "look for a CNAME at this name or a zone below, and add the record there",
+            Self::NotStored(_) => "look for a CNAME at this name, a zone below it, or another program",
             Self::Program(_) => "run the program by hand with the same environment",
             Self::Declined(_) => "set the record and confirm it",
         }

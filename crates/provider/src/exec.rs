@@ -51,7 +51,7 @@ fn time_limit() -> Duration {
     PROGRAM_DEADLINE
 }
 
-/// How a program is called.
+/// The convention by which a program is called.
 #[derive(Clone, Debug)]
 enum Style {
     Lego(PathBuf),

@@ -120,7 +120,9 @@ impl RecordSets for Gandi {
                 None => Call::new(step, Method::DELETE, path),
             };
             match self.api.send(&call).await {
-                Ok(_) | Err(ProviderError { cause: Cause::Refused { status: 404, .. }, .. }) => {}
+                Ok(_) => {}
+                // somebody else has removed the set
+                Err(ProviderError { cause: Cause::Refused { status: 404, .. }, .. }) if new.is_none() => {}
                 Err(error) => return Err(error),
             }
             // another program may have written in between
@@ -135,7 +137,7 @@ impl RecordSets for Gandi {
     }
 
     fn contended(&self, step: &str) -> ProviderError {
-        let what = ": another program changes the same name all the time".to_owned();
+        let what = "another program changes the same name all the time".to_owned();
         self.api.error(step, Cause::NotStored(what))
     }
 }

@@ -222,7 +222,7 @@ impl Provider for Hetzner {
 pub struct Page {
     /// The zones.
     pub zones: Vec<Zone>,
-    /// Whether another page follows.
+    /// True if another page follows.
     pub more: bool,
 }
 

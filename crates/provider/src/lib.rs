@@ -12,7 +12,8 @@
 //! - [`provider`](mod@provider): the trait and its results
 //! - [`record`]: zones and records; [`value`]: values of records in the forms that APIs want
 //! - [`settings`]: the keys of `[[dns]]`, and the construction of a provider
-//! - [`context`]: what a provider is given: HTTP client, clock, a person to ask
+//! - [`context`]: the services of a provider: HTTP client, clock, a person to ask
+//! - [`trial`]: a record that is added, seen and removed, to try credentials
 //! - [`error`]: the error that names provider, step, peer and remedy
 //! - [`api`]: requests with repetition, time limit and size limit, which every API shares
 //! - [`sets`]: changes through an API of record sets
@@ -61,6 +62,7 @@ pub mod rfc2136;
 pub mod route53;
 pub mod sets;
 pub mod settings;
+pub mod trial;
 pub mod value;
 
 pub use context::{Action, Confirm, Context, Task};
@@ -68,3 +70,4 @@ pub use error::{Cause, ProviderError};
 pub use provider::{Added, Provider, Values};
 pub use record::{Record, RecordType, Stored, Zone, zone_of};
 pub use settings::{Settings, build};
+pub use trial::try_out;

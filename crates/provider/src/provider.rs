@@ -1,4 +1,4 @@
-//! What a provider can do.
+//! The trait of a provider, and the outcome of an addition.
 
 use std::fmt::Debug;
 
@@ -26,7 +26,7 @@ impl Added {
     }
 }
 
-/// How many values of one type a provider can hold at one name.
+/// The number of values of one type that a provider can hold at one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// As many as a DNS message can carry.

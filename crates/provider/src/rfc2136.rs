@@ -193,9 +193,11 @@ impl Rfc2136 {
         // nothing stays that nobody sees
         self.update(&step, zone, record, Change::Remove).await?;
         let why = match received.alias(&record.name) {
-            Some(target) => format!(": the name is an alias of {target}"),
-            None if !received.authoritative => ": another server is responsible for this name".to_owned(),
-            None => String::new(),
+            Some(target) => format!("does not serve it: the name is an alias of {target}"),
+            None if !received.authoritative => {
+                "does not serve it: another server is responsible for this name".to_owned()
+            }
+            None => "does not serve it".to_owned(),
         };
         Err(self.error(&step, Cause::NotStored(why)))
     }

@@ -162,7 +162,7 @@ impl Route53 {
     }
 }
 
-/// Whether an error says that requests come too fast. Route 53 answers 400 for it.
+/// Returns whether an error says that requests come too fast. Route 53 answers 400 for it.
 fn is_throttled(error: &ProviderError) -> bool {
     matches!(&error.cause, Cause::Refused { status: 400, excerpt }
         if excerpt.contains("Throttling") || excerpt.contains("PriorRequestNotComplete"))
@@ -232,7 +232,7 @@ impl RecordSets for Route53 {
     }
 
     fn contended(&self, step: &str) -> ProviderError {
-        let what = ": another program changes the same name all the time".to_owned();
+        let what = "another program changes the same name all the time".to_owned();
         self.api.error(step, Cause::NotStored(what))
     }
 }

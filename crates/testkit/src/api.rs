@@ -114,7 +114,7 @@ impl Reply {
     }
 }
 
-/// Which requests a scripted reply answers, and whether the handler runs although its reply is lost.
+/// A scripted reply with the requests that it answers. The handler may run all the same, and its own reply is lost.
 #[derive(Clone, Debug)]
 struct Script {
     method: String,

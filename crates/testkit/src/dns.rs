@@ -94,7 +94,7 @@ impl Rig {
     /// Replaces all records of one name and type, each value as in a zone file.
     ///
     /// # Errors
-    /// What nsupdate wrote, if the server refuses it.
+    /// The output of nsupdate, if the server refuses the update.
     pub fn replace<T: AsRef<str>>(
         &self,
         zone: &str,

@@ -69,7 +69,7 @@ fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// Whether a request has the signature that its other fields ask for.
+/// Returns whether a request has the signature that its other fields ask for.
 fn is_signed(request: &Request) -> bool {
     let authorization = request.header("authorization");
     let field = |name: &str| {

@@ -16,7 +16,7 @@ use crate::limits::MAX_OUTPUT_BYTES;
 pub(super) struct Output {
     /// The exit code; none if a signal ended it.
     pub(super) status: Option<i32>,
-    /// Whether the time limit ended it.
+    /// True if the time limit ended it.
     pub(super) killed: bool,
     /// The first bytes of standard output.
     pub(super) stdout: Vec<u8>,

@@ -12,7 +12,7 @@ use crate::value::{self, Caa, Mx, Tlsa};
 /// Seconds that resolvers may cache a record without a TTL of its own.
 const DEFAULT_TTL: u32 = 300;
 
-/// What an update does with a record.
+/// The change of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// Adds it beside others (RFC 2136 §2.5.1).

@@ -83,6 +83,9 @@ async fn faults() {
     let stored = new(provider.add(&zone, &record).await.unwrap());
     assert_eq!(clock.waits(), [1], "the same set again does no harm");
     assert_eq!(rig.lookup(&record.name, "TXT"), ["\"v\""]);
+    server.script("PUT", "/records", &[Reply::text(404, "Unknown domain")]);
+    let error = provider.add(&zone, &Record::txt("x.example.test", "v")).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Refused { status: 404, .. }), "{error}");
     server.script("GET", "/records", &[Reply::text(200, "{}")]);
     let error = provider.records(&zone, &record.name, RecordType::Txt).await.unwrap_err();
     assert!(error.to_string().contains("missing field `rrset_values`"), "{error}");

@@ -14,3 +14,4 @@ mod rfc2136;
 mod rig;
 mod route53;
 mod settings;
+mod trial;

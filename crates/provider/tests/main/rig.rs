@@ -1,4 +1,4 @@
-//! What the tests share: a clock that waits for nothing, and the course that every provider must run.
+//! Shared by the tests: a clock that waits for nothing, and the course that every provider must run.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};

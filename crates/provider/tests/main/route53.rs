@@ -75,7 +75,7 @@ async fn c2_a_set_that_another_program_changes_meanwhile() {
     let zone = one.zone("example.test").await.unwrap();
     let name = "_acme-challenge.example.test";
     let theirs = new(two.add(&zone, &Record::txt(name, "theirs")).await.unwrap());
-    // what the first read is older than the other program's change
+    // the first process reads an answer that is older than the other program's change
     let old = "<R><ResourceRecordSets></ResourceRecordSets></R>";
     server.script("GET", "/rrset", &[Reply::text(200, old)]);
     let ours = new(one.add(&zone, &Record::txt(name, "ours")).await.unwrap());
