@@ -14,8 +14,10 @@ use spine::secret::Secret;
 use crate::api::{Api, Call, parse, secret_field};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
+use crate::name::{is_name, normal};
 use crate::provider::{Added, Provider, Result, Values};
-use crate::record::{Record, RecordType, Stored, Zone, is_name, normal};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 
 const NAME: &str = "acme-dns";
 /// Bytes of a value: the Base64 of a SHA-256 digest. acme-dns takes no other length.

@@ -13,8 +13,10 @@ use crate::api::{Api, Call, is_id, parse};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{MAX_PAGES, MAX_RECORDS, MAX_ZONES};
+use crate::name::{is_name, normal};
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, is_name, normal};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::value::{self, Caa, Mx, Tlsa};
 
 const NAME: &str = "cloudflare";

@@ -22,8 +22,10 @@ use crate::api::{Api, Call, Reply, is_id, parse, secret_field};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{MAX_PAGES, MAX_RECORDS, MAX_TOKEN_BYTES, MAX_ZONES, TOKEN_MARGIN};
+use crate::name::normal;
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, normal};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::value;
 
 const NAME: &str = "conoha";

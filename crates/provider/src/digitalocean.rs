@@ -13,8 +13,10 @@ use crate::api::{Api, Call, parse};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{MAX_PAGES, MAX_RECORDS, MAX_ZONES};
+use crate::name::{absolute, is_name, normal, relative};
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, absolute, is_name, normal, relative};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::value::{self, Caa, Mx};
 
 const NAME: &str = "digitalocean";
@@ -168,7 +170,7 @@ impl Provider for DigitalOcean {
 /// Returns the body of a request that creates a record.
 fn body(zone: &Zone, record: &Record) -> std::result::Result<Value, String> {
     let text = record.value.as_str();
-    let mut body = json!({"type": record.kind.as_str(), "name": relative(&record.name, zone)});
+    let mut body = json!({"type": record.kind.as_str(), "name": relative(&record.name, &zone.name)});
     match record.kind {
         RecordType::Tlsa => return Err("DigitalOcean has no TLSA records".to_owned()),
         RecordType::Txt => body["data"] = text.into(),
@@ -269,7 +271,7 @@ pub fn parse_records(zone: &Zone, body: &[u8]) -> std::result::Result<Page<Store
             }
             _ => value::canonical(kind, &data),
         };
-        let record = Record { name: absolute(&entry.name, zone), kind, value, ttl: entry.ttl };
+        let record = Record { name: absolute(&entry.name, &zone.name), kind, value, ttl: entry.ttl };
         Some(Stored { id: Some(entry.id.to_string()), zone: zone.clone(), record })
     };
     let items = answer.domain_records.into_iter().filter_map(stored).collect();

@@ -19,8 +19,10 @@ use spine::secret::{Secret, Source};
 
 use crate::error::{Cause, ProviderError, excerpt};
 use crate::limits::{MAX_PROGRAM_DEADLINE, PROGRAM_DEADLINE};
+use crate::name::normal;
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, normal};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use run::{Output, run};
 
 const NAME: &str = "exec";

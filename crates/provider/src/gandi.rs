@@ -16,8 +16,10 @@ use crate::api::{Api, Call, parse};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{MAX_PAGES, MAX_ZONES};
+use crate::name::{is_name, normal, relative};
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, is_name, normal, relative};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::sets::{self, RecordSets, Set};
 
 const NAME: &str = "gandi";
@@ -61,7 +63,7 @@ impl Gandi {
                 return Err(self.api.error(step, Cause::Settings(format!("{name:?} is not a domain name"))));
             }
         }
-        Ok(format!("/domains/{}/records/{}/{kind}", zone.name, relative(name, zone)))
+        Ok(format!("/domains/{}/records/{}/{kind}", zone.name, relative(name, &zone.name)))
     }
 
     async fn all_zones(&self) -> Result<Vec<Zone>> {

@@ -16,8 +16,10 @@ use crate::api::{Api, Call, Reply, parse};
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{FIRST_PAUSE, MAX_ATTEMPTS, MAX_PAGES, MAX_POLLS, MAX_ZONES};
+use crate::name::{is_name, normal, relative};
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, is_name, normal, relative};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::sets::{self, Set};
 use crate::value;
 
@@ -64,7 +66,7 @@ impl Hetzner {
                 return Err(self.api.error(step, Cause::Settings(format!("{name:?} is not a domain name"))));
             }
         }
-        Ok(format!("/zones/{}/rrsets/{}/{kind}", zone.name, relative(name, zone)))
+        Ok(format!("/zones/{}/rrsets/{}/{kind}", zone.name, relative(name, &zone.name)))
     }
 
     async fn all_zones(&self) -> Result<Vec<Zone>> {

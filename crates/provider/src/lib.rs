@@ -10,7 +10,7 @@
 //! # Map
 //!
 //! - [`provider`](mod@provider): the trait and its results
-//! - [`record`]: zones and records; [`value`]: values of records in the forms that APIs want
+//! - [`record`], [`record_type`]: zones and records; [`value`]: values of records in the forms that APIs want
 //! - [`settings`]: the keys of `[[dns]]`, and the construction of a provider
 //! - [`context`]: the services of a provider: HTTP client, clock, a person to ask
 //! - [`trial`]: a record that is added, seen and removed, to try credentials
@@ -56,8 +56,10 @@ pub mod gandi;
 pub mod hetzner;
 pub mod limits;
 pub mod manual;
+mod name;
 pub mod provider;
 pub mod record;
+pub mod record_type;
 pub mod rfc2136;
 pub mod route53;
 pub mod sets;
@@ -68,6 +70,7 @@ pub mod value;
 pub use context::{Action, Confirm, Context, Task};
 pub use error::{Cause, ProviderError};
 pub use provider::{Added, Provider, Values};
-pub use record::{Record, RecordType, Stored, Zone, zone_of};
+pub use record::{Record, Stored, Zone, zone_of};
+pub use record_type::RecordType;
 pub use settings::{Settings, build};
 pub use trial::try_out;

@@ -5,8 +5,10 @@ use spine::clock::BoxFuture;
 
 use crate::context::{Action, Context, Task};
 use crate::error::{Cause, ProviderError};
+use crate::name::normal;
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, RecordType, Stored, Zone, normal};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 
 const NAME: &str = "manual";
 

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use spine::clock::BoxFuture;
 
 use crate::error::{Cause, ProviderError};
-use crate::record::{Record, RecordType, Stored, Zone, normal, zone_of};
+use crate::name::normal;
+use crate::record::{Record, Stored, Zone, zone_of};
+use crate::record_type::RecordType;
 
 /// The outcome of [`Provider::add`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_NAME_BYTES, MAX_VALUE_BYTES};
+use crate::limits::MAX_VALUE_BYTES;
+use crate::name::{is_name, is_within, normal};
+use crate::record_type::RecordType;
 use crate::value;
 
 /// A zone of an account.
@@ -14,54 +16,6 @@ pub struct Zone {
     pub id: String,
     /// The name in lower case, without a final dot.
     pub name: String,
-}
-
-/// The type of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum RecordType {
-    /// An IPv4 address.
-    A,
-    /// An IPv6 address.
-    Aaaa,
-    /// An alias.
-    Cname,
-    /// A mail server: `10 mail.example.org`.
-    Mx,
-    /// Text. The value is the text itself, without quotes.
-    Txt,
-    /// A certification authority: `0 issue "letsencrypt.org"` (RFC 8659).
-    Caa,
-    /// A certificate of a service: `3 1 1 9f86d0…` (RFC 6698).
-    Tlsa,
-}
-
-impl RecordType {
-    /// Returns the mnemonic, such as `TXT`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Aaaa => "AAAA",
-            Self::Cname => "CNAME",
-            Self::Mx => "MX",
-            Self::Txt => "TXT",
-            Self::Caa => "CAA",
-            Self::Tlsa => "TLSA",
-        }
-    }
-
-    /// Returns the type with this mnemonic, in any case.
-    pub fn parse(mnemonic: &str) -> Option<Self> {
-        [Self::A, Self::Aaaa, Self::Cname, Self::Mx, Self::Txt, Self::Caa, Self::Tlsa]
-            .into_iter()
-            .find(|kind| kind.as_str().eq_ignore_ascii_case(mnemonic))
-    }
-}
-
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// A record to add, or one that a provider lists.
@@ -109,20 +63,6 @@ impl Record {
     }
 }
 
-/// Returns the part of a name before its zone, or `@` at the zone's own name, as many APIs want it.
-pub(crate) fn relative<'a>(name: &'a str, zone: &Zone) -> &'a str {
-    match name.strip_suffix(&zone.name).and_then(|rest| rest.strip_suffix('.')) {
-        Some(rest) => rest,
-        None if name == zone.name => "@",
-        None => name,
-    }
-}
-
-/// Returns the full name of one that an API gave relative to its zone.
-pub(crate) fn absolute(name: &str, zone: &Zone) -> String {
-    if name == "@" || name.is_empty() { zone.name.clone() } else { format!("{}.{}", normal(name), zone.name) }
-}
-
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.kind)
@@ -145,27 +85,6 @@ pub struct Stored {
 pub fn zone_of<'a>(zones: &'a [Zone], name: &str) -> Option<&'a Zone> {
     let name = normal(name);
     zones.iter().filter(|zone| is_within(&name, &zone.name)).max_by_key(|zone| zone.name.len())
-}
-
-/// Returns the name in lower case, without a final dot.
-pub(crate) fn normal(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-/// Returns whether `name` is `zone` or lies under it.
-pub(crate) fn is_within(name: &str, zone: &str) -> bool {
-    !zone.is_empty() && name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-/// Returns whether a text is a domain name: labels of 1 to 63 letters in lower case, digits, hyphens and underscores, the
-/// first perhaps `*`.
-pub(crate) fn is_name(name: &str) -> bool {
-    let good = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
-    };
-    let labels = name.strip_prefix("*.").unwrap_or(name);
-    name.len() <= MAX_NAME_BYTES && labels.split('.').all(good)
 }
 
 #[cfg(test)]
@@ -217,18 +136,6 @@ mod tests {
                 (Err(error), Some(expected)) => assert!(error.contains(expected), "{error}"),
                 (found, _) => panic!("{name}: {found:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn a_name_relative_to_its_zone() {
-        for (name, expected) in [
-            ("_acme-challenge.a.example.jp", "_acme-challenge.a"),
-            ("*.example.jp", "*"),
-            ("example.jp", "@"),
-        ] {
-            assert_eq!(relative(name, &zone("example.jp")), expected);
-            assert_eq!(absolute(expected, &zone("example.jp")), name);
         }
     }
 

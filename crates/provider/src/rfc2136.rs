@@ -23,8 +23,10 @@ use tokio::net::TcpStream;
 use crate::context::Context;
 use crate::error::{Cause, ProviderError};
 use crate::limits::{DNS_DEADLINE, TSIG_FUDGE};
+use crate::name::{is_name, normal};
 use crate::provider::{Added, Provider, Result, no_zone};
-use crate::record::{Record, RecordType, Stored, Zone, is_name, normal, zone_of};
+use crate::record::{Record, Stored, Zone, zone_of};
+use crate::record_type::RecordType;
 use message::{Change, Received, rdata, stored};
 
 const NAME: &str = "rfc2136";

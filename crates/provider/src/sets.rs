@@ -3,8 +3,10 @@
 use spine::clock::BoxFuture;
 use tokio::sync::Mutex;
 
+use crate::error::ProviderError;
 use crate::provider::{Added, Result};
-use crate::record::{Record, RecordType, Stored, Zone};
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::value;
 
 /// Attempts to write a set that another client changes meanwhile.
@@ -42,7 +44,7 @@ pub(crate) trait RecordSets: Send + Sync {
     ) -> BoxFuture<'a, Result<bool>>;
 
     /// Creates the error for a set that others change all the time.
-    fn contended(&self, step: &str) -> crate::ProviderError;
+    fn contended(&self, step: &str) -> ProviderError;
 }
 
 /// Returns the records of a set.

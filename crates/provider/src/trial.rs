@@ -5,8 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Cause, ProviderError};
+use crate::name::normal;
 use crate::provider::{Added, Provider, Result};
-use crate::record::{Record, Zone, normal};
+use crate::record::{Record, Zone};
 
 /// Adds a TXT record with a random value in the form of a challenge, looks for it, and removes it. `name` is the full name
 /// of a challenge, such as `_acme-challenge.example.org`, or the name that a CNAME there points to. Returns the zone.

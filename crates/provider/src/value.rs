@@ -5,7 +5,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::record::{RecordType, is_name, normal};
+use crate::name::{is_name, normal};
+use crate::record_type::RecordType;
 
 /// The fields of an MX record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +168,7 @@ pub fn quoted(text: &str) -> String {
 /// Returns the text of strings in quotes, joined. A text that does not begin with a quote, or whose quotes do not match, is
 /// returned as it is.
 pub fn unquoted(text: &str) -> String {
-    parse_strings(text.trim()).unwrap_or_else(|| text.to_owned())
+    parse_strings(text).unwrap_or_else(|| text.to_owned())
 }
 
 fn parse_strings(text: &str) -> Option<String> {
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(quoted("é;\u{1}"), r#""\195\169;\001""#);
         assert_eq!(unquoted(r#""\195\169;\001""#), "é;\u{1}");
         assert_eq!(quoted(""), "\"\"");
-        for odd in ["\"a", "\"a\\", "\"a\" b", "\"\\99\"", "\"\\999\"", "\"\\255\"", "a\"b"] {
+        for odd in ["\"a", "\"a\\", "\"a\" b", "\"\\99\"", "\"\\999\"", "\"\\255\"", "a\"b", " \"a\""] {
             assert_eq!(unquoted(odd), odd);
         }
     }

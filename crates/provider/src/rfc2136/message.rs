@@ -6,7 +6,9 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{CNAME, MX, NULL, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record as DnsRecord, RecordType as DnsType, TSigVerifier};
 
-use crate::record::{Record, RecordType, Stored, Zone, normal};
+use crate::name::normal;
+use crate::record::{Record, Stored, Zone};
+use crate::record_type::RecordType;
 use crate::value::{self, Caa, Mx, Tlsa};
 
 /// Seconds that resolvers may cache a record without a TTL of its own.

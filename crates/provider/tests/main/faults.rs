@@ -132,3 +132,70 @@ async fn lists_without_an_end_do_not_go_on() {
     let error = account(&server, &context).zones().await.unwrap_err().to_string();
     assert!(error.contains("longer than 10000 entries"), "{error}");
 }
+
+/// Every API of a company with an answer that has one zone and promises more.
+const ENDLESS: &[(&str, &str)] = &[
+    (
+        "provider = \"cloudflare\"\nurl = \"URL\"\ntoken_file = \"SECRET\"",
+        "{\"success\":true,\"result\":[ZONES],\"result_info\":{\"total_pages\":1000000}}",
+    ),
+    (
+        "provider = \"digitalocean\"\nurl = \"URL\"\ntoken_file = \"SECRET\"",
+        "{\"domains\":[ZONES],\"links\":{\"pages\":{\"next\":\"https://192.0.2.1/\"}}}",
+    ),
+    (
+        "provider = \"hetzner\"\nurl = \"URL\"\ntoken_file = \"SECRET\"",
+        "{\"zones\":[ZONES],\"meta\":{\"pagination\":{\"next_page\":2}}}",
+    ),
+    (
+        "provider = \"route53\"\nurl = \"URL\"\naccess_key_id = \"A\"\nsecret_access_key_file = \"SECRET\"",
+        "<R><HostedZones>ZONES</HostedZones><IsTruncated>true</IsTruncated><NextMarker>Z1</NextMarker></R>",
+    ),
+    ("provider = \"gandi\"\nurl = \"URL\"\ntoken_file = \"SECRET\"", "[ZONES]"),
+];
+
+/// Returns this many zones in the form of an API.
+fn zones(table: &str, count: usize) -> String {
+    let zone = |number: usize| match table {
+        table if table.contains("route53") => {
+            format!("<HostedZone><Id>/hostedzone/Z{number}</Id><Name>z{number}.test.</Name></HostedZone>")
+        }
+        table if table.contains("gandi") => format!("{{\"fqdn\":\"z{number}.test\"}}"),
+        table if table.contains("hetzner") => format!("{{\"id\":{number},\"name\":\"z{number}.test\"}}"),
+        _ => format!("{{\"id\":\"{number}\",\"name\":\"z{number}.test\"}}"),
+    };
+    let all: Vec<_> = (0..count).map(zone).collect();
+    all.join(if table.contains("route53") { "" } else { "," })
+}
+
+#[tokio::test]
+async fn lists_of_every_api_have_an_end() {
+    for (table, page) in ENDLESS {
+        // gandi has no mark of a further page, only full ones
+        let few = if table.contains("gandi") { 100 } else { 1 };
+        for (count, expected) in
+            [(few, if few == 1 { "500 pages" } else { "10000 entries" }), (MAX_ZONES + 1, "10000 entries")]
+        {
+            let page = page.replace("ZONES", &zones(table, count));
+            let server = Server::start(move |_| Reply::text(200, &page));
+            let (context, clock) = context();
+            let account = provider(&table.replace("URL", &server.url()), "hush-secret", &context);
+            let error = account.zones().await.unwrap_err();
+            assert!(matches!(error.cause, Cause::TooLong(_)), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("cannot list the zones: 127.0.0.1:") && text.contains(expected), "{text}");
+            assert!(server.requests().len() <= MAX_PAGES, "{table}");
+            assert_eq!(clock.waits(), [0; 0]);
+        }
+        // a page of the next host on the way, and one that is cut off
+        for (answer, expected) in
+            [("<html>Log in</html>", "answered 200, but it"), ("", "answered 200, but it")]
+        {
+            let server = Server::start(move |_| Reply::text(200, answer));
+            let (context, _) = context();
+            let account = provider(&table.replace("URL", &server.url()), "hush-secret", &context);
+            let text = account.zones().await.unwrap_err().to_string();
+            assert!(text.contains(expected) && text.contains("a proxy may answer in its place"), "{text}");
+        }
+    }
+}
