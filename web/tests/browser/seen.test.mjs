@@ -519,3 +519,36 @@ test("a key that is pressed while a page loads opens nothing later", async () =>
     await page.locator("dialog[open]").waitFor();
   }, { routes });
 });
+
+test("long names and names from right to left stay within cards, rows and panels", async () => {
+  const names = ["x".repeat(300), "مرحبا بالعالم ".repeat(20)];
+  const events = scene().map((one, at) => ({ ...one, subject: names[at % 2], actor: { user: names[at % 2] }, summary: names.join(" ") }));
+  const [, incident] = lively(events)["GET /api/incidents"].incidents;
+  const incidents = names.map((name, at) => ({ ...incident, id: `i${at}`, actor: name, target: name, categories: [{ category: name, count: 3 }] }));
+  const routes = { "GET /api/incidents": { incidents, next: null } };
+  for (const width of [360, 1280]) {
+    for (const path of ["/events", "/incidents", "/incidents?open=i0"]) {
+      await on(path, async (page) => {
+        const cut = await page.locator("tr.row").evaluateAll((all) =>
+          all.slice(0, 8).flatMap((row) => {
+            const { top, bottom } = row.getBoundingClientRect();
+            const out = (cell) => cell.getClientRects().length > 0 && (cell.getBoundingClientRect().top < top - 1 || cell.getBoundingClientRect().bottom > bottom + 1);
+            return [...row.children].filter(out).map((cell) => cell.className);
+          }),
+        );
+        assert.deepEqual(cut, [], `${path} at ${width}`);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wider <= 0, `${path} is ${wider} pixels too wide for ${width}`);
+        if (path.includes("open")) assert.ok((await page.locator(".side-panel-title").boundingBox()).height < 100);
+      }, { events, routes, viewport: { width, height: 800 } });
+    }
+  }
+});
+
+test("forced colours keep all bars of a histogram apart", async () => {
+  await on("/events?since=24h", async (page) => {
+    await page.locator(".histogram .fill-rest").first().waitFor({ state: "attached" });
+    const fills = await page.$$eval(".histogram rect[class^=fill-]", (all) => [...new Set(all.map((one) => getComputedStyle(one).fill))]);
+    assert.equal(fills.length, 4, fills.join());
+  }, { forcedColors: "active" });
+});
