@@ -184,7 +184,11 @@ fn body(zone: &Zone, record: &Record) -> std::result::Result<Value, String> {
             if let Some(caa) = Caa::parse(text) {
                 body["flags"] = caa.flags.into();
                 body["tag"] = caa.tag.into();
-                body["data"] = caa.value.into();
+                if caa.value.contains([';', ' ']) {
+                    return Err("DigitalOcean takes only the name of an authority in CAA records".to_owned());
+                }
+                // answers have no final dot
+                body["data"] = format!("{}.", caa.value.trim_end_matches('.')).into();
             }
         }
         kind => body["data"] = value::presentation(kind, text).into(),

@@ -3,6 +3,7 @@
 //! It has no condition on the earlier values: of two programs that change one name in the same second, one may undo the
 //! other's change. After each change the set is read again, and written again if a value is missing.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use http::Method;
@@ -68,17 +69,19 @@ impl Gandi {
 
     async fn all_zones(&self) -> Result<Vec<Zone>> {
         let step = "list the zones";
-        let mut all = Vec::new();
+        let (mut all, mut seen) = (Vec::new(), HashSet::new());
         for number in 1..=MAX_PAGES {
             let call = Call::new(step, Method::GET, format!("/domains?page={number}&per_page={PAGE}"));
             let reply = self.api.send(&call).await?;
             let page = parse_zones(&reply.body).map_err(|what| self.api.unreadable(&call, &reply, what))?;
-            let last = page.len() < PAGE;
-            all.extend(page);
+            let full = page.len() >= PAGE;
+            let known = all.len();
+            all.extend(page.into_iter().filter(|zone| seen.insert(zone.name.clone())));
             if all.len() > MAX_ZONES {
                 return Err(self.api.error(step, Cause::TooLong(format!("{MAX_ZONES} entries"))));
             }
-            if last {
+            // a server that knows no pages answers the whole list again
+            if !full || all.len() == known {
                 return Ok(all);
             }
         }
@@ -118,7 +121,7 @@ impl RecordSets for Gandi {
             let path = self.path(step, zone, &record.name, record.kind)?;
             let call = match new {
                 Some(set) => Call::new(step, Method::PUT, path)
-                    .json(&json!({"rrset_ttl": set.ttl.max(MIN_TTL), "rrset_values": set.values})),
+                    .json(&json!({"rrset_ttl": set.ttl.map_or(MIN_TTL, |ttl| ttl.max(MIN_TTL)), "rrset_values": set.values})),
                 None => Call::new(step, Method::DELETE, path),
             };
             match self.api.send(&call).await {
@@ -206,5 +209,5 @@ pub fn parse_set(body: &[u8]) -> std::result::Result<Set, String> {
         rrset_values: Vec<String>,
     }
     let answer: Answer = parse(body)?;
-    Ok(Set { ttl: answer.rrset_ttl.unwrap_or(MIN_TTL), values: answer.rrset_values })
+    Ok(Set { ttl: answer.rrset_ttl, values: answer.rrset_values })
 }

@@ -26,8 +26,6 @@ use crate::value;
 const NAME: &str = "hetzner";
 /// The shortest TTL that the API takes.
 const MIN_TTL: u32 = 60;
-/// TTL of a set whose own one the API does not show: that of the zone.
-const ZONE_TTL: u32 = 3600;
 
 /// `[[dns]] provider = "hetzner"`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -152,11 +150,14 @@ impl Hetzner {
                 // an earlier attempt whose answer was lost
                 return Ok(if attempt == 1 { Added::Existing(stored) } else { Added::New(stored) });
             }
-            // all values of a set have one TTL
-            let ttl = old.map_or(record.ttl, |old| Some(old.ttl)).map(|ttl| ttl.max(MIN_TTL));
+            // all values of a set have one TTL, perhaps that of the zone
+            let ttl = old.map_or(record.ttl.map(|ttl| ttl.max(MIN_TTL)), |old| old.ttl);
             let path = format!("{}/actions/add_records", self.path(&step, zone, &record.name, record.kind)?);
-            let body = json!({"ttl": ttl, "records": [
-                {"value": value::presentation(record.kind, &record.value), "comment": "monban"}]});
+            let value = value::presentation(record.kind, &record.value);
+            let mut body = json!({"records": [{"value": value, "comment": "monban"}]});
+            if let Some(ttl) = ttl {
+                body["ttl"] = ttl.into();
+            }
             match self.act(&Call::new(step.as_str(), Method::POST, path).json(&body)).await {
                 Ok(()) => break,
                 Err(error)
@@ -285,7 +286,7 @@ pub fn parse_set(body: &[u8]) -> std::result::Result<Set, String> {
     }
     let answer: Answer = parse(body)?;
     let values = answer.rrset.records.into_iter().map(|entry| entry.value).collect();
-    Ok(Set { ttl: answer.rrset.ttl.unwrap_or(ZONE_TTL), values })
+    Ok(Set { ttl: answer.rrset.ttl, values })
 }
 
 /// Reads an action.

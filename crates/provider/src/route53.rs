@@ -247,7 +247,7 @@ fn change(action: &str, record: &Record, set: &Set) -> String {
          <ResourceRecords>{}</ResourceRecords></ResourceRecordSet></Change>",
         record.name,
         record.kind,
-        set.ttl,
+        set.ttl.unwrap_or(DEFAULT_TTL),
         set.values.iter().map(value).collect::<String>()
     )
 }
@@ -351,7 +351,7 @@ pub fn parse_set(body: &[u8], name: &str, kind: RecordType) -> std::result::Resu
     }
     let records = set.child("ResourceRecords").map(|records| records.children.as_slice()).unwrap_or_default();
     Ok(Some(Set {
-        ttl: set.text_of("TTL").parse().unwrap_or(DEFAULT_TTL),
+        ttl: set.text_of("TTL").parse().ok(),
         values: records.iter().map(|record| record.text_of("Value").to_owned()).collect(),
     }))
 }

@@ -15,8 +15,8 @@ const ATTEMPTS: u32 = 5;
 /// All records of one name and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set {
-    /// Seconds that resolvers may cache them.
-    pub ttl: u32,
+    /// Seconds that resolvers may cache them; none for the zone's own default.
+    pub ttl: Option<u32>,
     /// The values as the API returned them.
     pub values: Vec<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) fn stored(set: Option<Set>, zone: &Zone, name: &str, kind: RecordType
         name: name.to_owned(),
         kind,
         value: value::canonical(kind, text),
-        ttl: Some(set.ttl),
+        ttl: set.ttl,
     };
     let values = set.values.iter().map(record);
     values.map(|record| Stored { id: None, zone: zone.clone(), record }).collect()
@@ -73,7 +73,7 @@ pub(crate) async fn add(
     let stored = Stored { id: None, zone: zone.clone(), record: record.clone() };
     for _ in 0..ATTEMPTS {
         let old = api.read(step, zone, &record.name, record.kind).await?;
-        let mut new = old.clone().unwrap_or(Set { ttl, values: Vec::new() });
+        let mut new = old.clone().unwrap_or(Set { ttl: Some(ttl), values: Vec::new() });
         if new.values.iter().any(|known| value::same(record.kind, known, &record.value)) {
             return Ok(Added::Existing(stored));
         }

@@ -46,8 +46,12 @@ fn value(body: &Value) -> Option<String> {
         "TXT" => format!("\"{}\"", data.replace('\\', "\\\\").replace('"', "\\\"")),
         "MX" if data.ends_with('.') => format!("{} {data}", body["priority"].as_u64()?),
         "CNAME" if data.ends_with('.') => data.to_owned(),
-        "MX" | "CNAME" => return None,
-        "CAA" => format!("{} {} \"{data}\"", body["flags"].as_u64()?, body["tag"].as_str()?),
+        // the API wants the dot also there, and shows none
+        "CAA" if data.ends_with('.') && !data.contains(';') => {
+            let value = data.trim_end_matches('.');
+            format!("{} {} \"{value}\"", body["flags"].as_u64()?, body["tag"].as_str()?)
+        }
+        "MX" | "CNAME" | "CAA" => return None,
         "A" | "AAAA" => data.to_owned(),
         _ => return None,
     })

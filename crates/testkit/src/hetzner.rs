@@ -15,9 +15,14 @@ use crate::dns::{Rig, zones};
 pub const TOKEN: &str = "hush-hetzner";
 const PAGE: usize = 20;
 
+/// A zone, a name in it and a type.
+type Key = (String, String, String);
+
 #[derive(Debug, Default)]
 struct State {
-    sets: BTreeMap<(String, String, String), (u64, Vec<String>)>,
+    /// TTL and values of each set.
+    sets: BTreeMap<Key, (Option<u64>, Vec<String>)>,
+    /// The number of questions until a change is done.
     actions: BTreeMap<u64, u8>,
 }
 
@@ -79,14 +84,7 @@ fn serve(request: &Request, state: &mut State, rig: &Rig) -> Reply {
     }
 }
 
-fn set(
-    method: &str,
-    rest: &[&str],
-    key: (String, String, String),
-    request: &Request,
-    state: &mut State,
-    rig: &Rig,
-) -> Reply {
+fn set(method: &str, rest: &[&str], key: Key, request: &Request, state: &mut State, rig: &Rig) -> Reply {
     let (zone, name, kind) = key.clone();
     let full = if name == "@" { format!("{zone}.") } else { format!("{name}.{zone}.") };
     let known = state.sets.get(&key).cloned();
@@ -107,10 +105,10 @@ fn set(
     if given.is_empty() || (kind == "TXT" && given.iter().any(|text| !text.starts_with('"'))) {
         return fail(422, "invalid_input", "invalid input in field 'records'");
     }
-    let (ttl, mut values) = known.clone().unwrap_or((body["ttl"].as_u64().unwrap_or(3600), Vec::new()));
+    let (ttl, mut values) = known.clone().unwrap_or((body["ttl"].as_u64(), Vec::new()));
     match *verb {
         "add_records" => {
-            if body["ttl"].as_u64().is_some_and(|wanted| wanted != ttl || wanted < 60) {
+            if body["ttl"].as_u64().is_some_and(|wanted| Some(wanted) != ttl || wanted < 60) {
                 return fail(422, "invalid_input", "the TTL differs from that of the RRset");
             }
             if given.iter().any(|value| values.contains(value)) {

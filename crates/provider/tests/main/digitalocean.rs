@@ -66,8 +66,11 @@ async fn faults() {
         value: "3 1 1 9f86d081".into(),
         ttl: None,
     };
+    let caa = Record { kind: RecordType::Caa, value: "0 issue \"ca.example; a=b\"".into(), ..tlsa.clone() };
     let requests = server.requests().len();
-    let error = provider.add(&zone, &tlsa).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::Unsupported(_)), "{error}");
+    for record in [tlsa, caa] {
+        let error = provider.add(&zone, &record).await.unwrap_err();
+        assert!(matches!(error.cause, Cause::Unsupported(_)), "{error}");
+    }
     assert_eq!(server.requests().len(), requests, "nothing is sent");
 }

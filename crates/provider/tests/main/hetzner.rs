@@ -42,6 +42,17 @@ async fn c2_c17_records_are_served_and_removed() {
     ];
     types(&*provider, &rig, &kinds).await;
     assert!(clock.waits().iter().all(|wait| *wait == 1), "it waits for the end of each change");
+    // the TTL of a set is that of its first record, or of the zone
+    let zone = provider.zone("example.test").await.unwrap();
+    for ttl in [None, Some(7200)] {
+        let first = Record { ttl, ..Record::txt("ttl.example.test", "first") };
+        let first = new(provider.add(&zone, &first).await.unwrap());
+        let second = new(provider.add(&zone, &Record::txt("ttl.example.test", "second")).await.unwrap());
+        let found = provider.records(&zone, "ttl.example.test", RecordType::Txt).await.unwrap();
+        assert_eq!(found.iter().map(|stored| stored.record.ttl).collect::<Vec<_>>(), [ttl, ttl]);
+        provider.remove(&first).await.unwrap();
+        provider.remove(&second).await.unwrap();
+    }
 }
 
 #[tokio::test]
