@@ -1,5 +1,6 @@
 //! The certificates that listeners serve: checks for `monban check`, a start and /healthz, and those that a part manages.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use event::{Severity, Timestamp};
@@ -64,7 +65,11 @@ pub fn wanted(config: &GatewayConfig) -> Vec<Wanted> {
 
 /// Returns a host as a certificate names it: in lower case, an address without brackets.
 pub fn host_name(host: &str) -> String {
-    host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.trim_end_matches('.').to_ascii_lowercase(),
+    }
 }
 
 /// Returns the files of the certificates of all listeners.
@@ -134,4 +139,39 @@ pub fn remarks<'a>(files: impl Iterator<Item = &'a CertificateConfig>, key: &Key
         list.push(Fault::at(key.clone(), format!("{}: {what}", certificate.source)));
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway::config::{SiteConfig, SiteTls};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_wanted_for_the_hosts_of_each_managed_site() {
+        let site = |hosts: &[&str], tls| SiteConfig {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            tls,
+            ..SiteConfig::to("http://127.0.0.1:1")
+        };
+        let auto = Some(SiteTls::Auto);
+        let mut below = site(&["example.org", "WWW.example.org"], auto);
+        below.path = "/app".to_owned();
+        let config = GatewayConfig {
+            sites: vec![
+                site(&["www.example.org.", "Example.org", "example.org"], auto),
+                below,
+                site(&["file.example.org"], None),
+                site(&["*.example.net", "[2001:DB8:0::1]", "192.0.2.1"], auto),
+            ],
+            ..GatewayConfig::default()
+        };
+        let found = wanted(&config);
+        let names: Vec<&[String]> = found.iter().map(|wanted| &wanted.names[..]).collect();
+        assert_eq!(
+            names,
+            [&["example.org", "www.example.org"][..], &["*.example.net", "192.0.2.1", "2001:db8::1"]]
+        );
+        assert_eq!(found[0].section, "[[site]] www.example.org.");
+    }
 }

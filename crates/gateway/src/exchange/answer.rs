@@ -83,6 +83,7 @@ impl Exchange<'_> {
         authorization: Bytes,
         writer: &mut W,
     ) -> Ending {
+        tracing::info!(client = %self.record.client, "answered an HTTP-01 challenge");
         let mut fields = Headers::new();
         // a number is always a valid value
         let _ = fields.push("Content-Length", authorization.len().to_string());
