@@ -157,7 +157,7 @@ async fn a_record_is_added_once_although_answers_are_lost() {
     let rig = Arc::new(Rig::start());
     let stand_in = Conoha::start(Arc::clone(&rig));
     let (mut context, clock) = context();
-    context.deadline = Duration::from_millis(700);
+    context.deadline = Duration::from_secs(5);
     let provider = account(&stand_in, 3, PASSWORD, &context);
     let zone = provider.zone("example.test").await.unwrap();
     for (number, lost) in [

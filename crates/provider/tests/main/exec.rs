@@ -158,13 +158,13 @@ async fn a_hanging_program_is_killed_with_its_children() {
     ] {
         let text = format!("trap '' TERM\nsleep 600 &\necho $! >{}\n{text}", pids.display());
         let program = script(folder.path(), name, &text);
-        let table = format!("provider = \"exec\"\nprogram = \"{}\"\ntime_limit = \"1s\"", program.display());
+        let table = format!("provider = \"exec\"\nprogram = \"{}\"\ntime_limit = \"2s\"", program.display());
         let provider = provider(&table, "", &context);
         let zone = provider.zone(NAME).await.unwrap();
         let start = Instant::now();
         let error = provider.add(&zone, &Record::txt(NAME, "v")).await.unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(60));
-        assert!(error.to_string().contains("was killed after 1 s with its children"), "{error}");
+        assert!(error.to_string().contains("was killed after 2 s with its children"), "{error}");
         let child = std::fs::read_to_string(&pids).unwrap();
         let gone = || {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
