@@ -15,7 +15,7 @@ PACKAGE_PACKAGES := dpkg-dev binutils
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) e2fsprogs iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl git postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
-	firefox-esr age bind9 bind9-utils bind9-dnsutils golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
+	firefox-esr age bind9 bind9-utils bind9-dnsutils pebble certbot golang-go php-cli php-xml python3-venv locales tzdata gnupg gpgv libxml2-utils \
 	mmdebstrap systemd-container rpm $(PACKAGE_PACKAGES)
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3
 # Japanese letters for pictures of the console, and what makes them small.

@@ -1,5 +1,6 @@
 //! The parts of the daemon. Each has a folder and a line here.
 
+pub mod certificates;
 pub mod console;
 pub mod gate;
 pub mod logins;
@@ -17,6 +18,7 @@ use crate::part::{AnyPart, Entry};
 /// All parts in start order. They stop in reverse order.
 pub const ALL: &[&dyn AnyPart] = &[
     &Entry::<tuning::Tuning>::new(),
+    &Entry::<certificates::Certificates>::new(),
     &Entry::<console::Console>::new(),
     &Entry::<notifications::Notifications>::new(),
     &Entry::<receiver::Receiver>::new(),

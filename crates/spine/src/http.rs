@@ -23,6 +23,7 @@ use std::time::Duration;
 use ::http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use ::http::{Method, StatusCode, Uri};
 use bytes::Bytes;
+use event::Timestamp;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -32,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::clock::BoxFuture;
+use crate::clock::{BoxFuture, between};
 use crate::limits::{CONNECT_TIMEOUT, MAX_ADDRESSES, MAX_HEAD_BYTES};
 
 /// The User-Agent of monban's requests.
@@ -187,6 +188,17 @@ pub struct Answer {
     pub complete: bool,
 }
 
+/// Parses a Retry-After field (RFC 9110 §10.2.3): seconds, or a date in any of HTTP's three forms. The result is zero for
+/// a past date, and none for any other value. The caller bounds it.
+pub fn retry_after(value: &[u8], now: Timestamp) -> Option<Duration> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // a number with too many digits also exceeds every bound
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    Some(between(now, Timestamp::from(httpdate::parse_http_date(text).ok()?)))
+}
+
 /// The failure of a request. Its text names the host and the step, but never the path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{peer}: {what}")]
@@ -315,6 +327,32 @@ mod tests {
     use testkit::Receiver;
 
     use super::*;
+
+    #[test]
+    fn retry_after_in_every_form() {
+        let now: Timestamp = "2026-11-24T10:00:00Z".parse().unwrap();
+        for (value, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            (" 7\t", Some(7)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("100000", Some(100_000)),
+            ("Tue, 24 Nov 2026 10:01:30 GMT", Some(90)),
+            ("Tuesday, 24-Nov-26 10:01:30 GMT", Some(90)),
+            ("Tue Nov 24 10:01:30 2026", Some(90)),
+            ("Mon, 23 Nov 2026 10:00:00 GMT", Some(0)),
+            ("Wed, 25 Nov 2026 10:00:00 GMT", Some(86_400)),
+            ("", None),
+            ("-1", None),
+            ("+5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("Tue, 32 Nov 2026 10:00:00 GMT", None),
+        ] {
+            assert_eq!(retry_after(value.as_bytes(), now).map(|d| d.as_secs()), seconds, "{value:?}");
+        }
+        assert_eq!(retry_after(b"\xff", now), None);
+    }
 
     #[test]
     fn addresses() {

@@ -159,6 +159,16 @@ impl Resolver {
         records(&self.plain, name, kind).await
     }
 
+    /// Does the same as [`Resolver::lookup`], but drops everything that is cached first, so that a change of a moment ago is
+    /// not hidden by an older answer.
+    ///
+    /// # Errors
+    /// As for [`Resolver::lookup`].
+    pub async fn lookup_anew(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, DnsError> {
+        self.plain.clear_cache();
+        self.lookup(name, kind).await
+    }
+
     /// Returns the records of a type with their DNSSEC status. The recursive servers must forward signatures; most do.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //! | [`nginx`] | nginx: plain, as a proxy, with libmodsecurity 3 |
 //! | [`machine`] | a whole Debian machine with systemd, journal and logind |
 //! | [`monban`] | the binary of this workspace, started as its users start it |
+//! | [`pebble`] | an ACME server, with renewal information and profiles |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
 //! | [`bind`] | BIND's named with a test's zones, signed or not |
 //! | [`dns`] | an updatable BIND with a resolver before it, as a rig for DNS records |
@@ -85,6 +86,7 @@ pub mod monban;
 pub mod mutation;
 pub mod net;
 pub mod nginx;
+pub mod pebble;
 pub mod postfix;
 pub mod process;
 pub mod receiver;
@@ -101,6 +103,7 @@ pub use machine::{Machine, Release};
 pub use monban::Monban;
 pub use net::{free_port, wait_until};
 pub use nginx::Nginx;
+pub use pebble::Pebble;
 pub use postfix::Postfix;
 pub use receiver::Receiver;
 pub use reflector::Reflector;

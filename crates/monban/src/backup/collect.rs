@@ -349,8 +349,10 @@ mod tests {
     const NAMED: &[&str] = &[
         "block_page",
         "ca",
+        "ca_file",
         "certificate",
         "key",
+        "key_file",
         "password_file",
         "rule_folders",
         "rules",

@@ -111,6 +111,11 @@ fn add_keys(
         if full == "listen.tls" {
             known.extend(["certificate", "key"].map(|key| format!("{full}.{key}")));
         }
+        // each provider has keys of its own: docs/user/dns-providers.md
+        if full == "dns" {
+            known.extend(["name", "provider"].map(|key| format!("{full}.{key}")));
+            continue;
+        }
         if documented.contains(&full) {
             known.insert(full);
             continue;

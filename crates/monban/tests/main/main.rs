@@ -1,6 +1,7 @@
 //! End-to-end tests of the whole binary with real sockets, files and signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports its failure by panicking")]
 
+mod acme;
 mod backup;
 mod certificates;
 mod cli;

@@ -113,7 +113,8 @@ impl Daemon {
     }
 }
 
-fn run(folder: &Path, address: SocketAddr) -> Program {
+/// Starts the daemon of `monban.toml` in a folder, and waits until it accepts connections at an address.
+pub fn run(folder: &Path, address: SocketAddr) -> Program {
     let mut command = Command::new(BINARY);
     command.args(["up", "--config"]).arg(folder.join("monban.toml"));
     let mut program = Program::start(&mut command, "(this workspace)", folder);

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["finding", "waf"],
     &["tuning", "store", "spine", "login", "warden"],
     &["tuner", "gateway", "notify", "provider"],
-    &["console"],
+    &["console", "acme"],
     &["monban"],
     &["testkit"],
 ];
