@@ -149,10 +149,9 @@ impl BlockPage {
         } else {
             ("text/html; charset=utf-8", self.html(facts))
         };
-        let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let mut fields = Headers::new();
         for (name, value) in [
-            ("Date", date.into_bytes()),
+            ("Date", date().into_bytes()),
             ("Content-Type", kind.as_bytes().to_vec()),
             ("Content-Length", page.len().to_string().into_bytes()),
             ("Cache-Control", b"no-store".to_vec()),
@@ -169,6 +168,11 @@ impl BlockPage {
             Err(_) => unreachable_head(page),
         }
     }
+}
+
+/// Returns the time for a Date field (RFC 9110 §5.6.7).
+pub(crate) fn date() -> String {
+    jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 #[expect(

@@ -76,6 +76,7 @@ fn http_01_is_answered_before_rules_and_sites() {
         let response = ask(&format!("GET {path}/tok-en_1"), host);
         assert_eq!((response.status, response.text()), (200, "tok-en_1.thumb"), "{host}");
         assert_eq!(response.header("content-type"), Some("application/octet-stream"));
+        assert!(response.header("date").is_some_and(|date| date.ends_with(" GMT")));
     }
     for line in [
         format!("GET {path}/other"),

@@ -120,6 +120,7 @@ fn plain_requests_are_redirected_and_only_https_has_hsts() {
         let response = ask(&request);
         assert_eq!((response.status, response.header("location")), (status, Some(location)), "{line}");
         assert_eq!(response.header("cache-control"), Some("max-age=3600"));
+        assert!(response.header("date").is_some_and(|date| date.ends_with(" GMT")));
     }
     // a client that names the port connects without forwarding
     let response = ask(&format!("GET / HTTP/1.1\r\nHost: a.test:{}\r\n\r\n", plain.port()));

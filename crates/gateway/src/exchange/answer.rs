@@ -9,7 +9,7 @@ use http1::{BodyFraming, Headers, ResponseHead};
 use waf::{Intervention, InterventionAction};
 
 use super::Exchange;
-use crate::block_page::Facts;
+use crate::block_page::{Facts, date};
 use crate::incoming::{Ending, ResponseWriter};
 use crate::inspection::Inspection;
 
@@ -85,7 +85,8 @@ impl Exchange<'_> {
     ) -> Ending {
         tracing::info!(client = %self.record.client, "answered an HTTP-01 challenge");
         let mut fields = Headers::new();
-        // a number is always a valid value
+        // dates and numbers are always valid values
+        let _ = fields.push("Date", date());
         let _ = fields.push("Content-Length", authorization.len().to_string());
         let _ = fields.push("Content-Type", "application/octet-stream");
         match ResponseHead::new(200, fields) {

@@ -3,6 +3,7 @@
 use http1::{Headers, ResponseHead};
 
 use super::Exchange;
+use crate::block_page::date;
 use crate::gate::HttpsPort;
 use crate::incoming::{Ending, ResponseWriter};
 use crate::router::{host_name, is_usual_host};
@@ -39,7 +40,8 @@ impl Exchange<'_> {
         let status = if matches!(self.request.head.method(), b"GET" | b"HEAD") { 301 } else { 308 };
         let mut fields = Headers::new();
         let fields = fields
-            .push("Location", location)
+            .push("Date", date())
+            .and_then(|()| fields.push("Location", location))
             .and_then(|()| fields.push("Cache-Control", REDIRECT_LIFE))
             .and_then(|()| fields.push("Content-Length", "0"))
             .map(|()| fields);
