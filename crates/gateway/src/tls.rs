@@ -20,7 +20,7 @@ pub use client::client_config;
 pub use error::Error;
 pub use faults::{CertificateFaults, faults};
 pub use managed::{Managed, ManagedCertificate, Wanted};
-pub use server::{Served, server_config};
+pub use server::Served;
 pub use trust::{Fingerprint, Trust};
 
 pub(crate) use challenges::is_challenge;

@@ -124,7 +124,7 @@ pub fn read<'a>(files: impl Iterator<Item = &'a CertificateConfig>) -> Vec<Certi
 }
 
 /// Returns the finding of a certificate that clients refuse now or within 14 days.
-pub fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
+fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
     let (weight, why) = certificate.date_fault(now)?;
     let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
     Some(row.finding(certificate.source.to_string()).with("why", why))

@@ -18,19 +18,6 @@ use super::names::ByName;
 use super::pem;
 use crate::config::{CertificateConfig, ListenerConfig, TlsSource, TlsVersion};
 
-/// Returns the settings of a TLS listener with these certificates. The first one also serves unknown names.
-///
-/// # Errors
-/// The first certificate or key that cannot be used.
-pub fn server_config(certificates: &[CertificateConfig], http2: bool) -> Result<ServerConfig, Error> {
-    let mut choice = Choice::default();
-    for files in certificates {
-        choice.load(files)?;
-    }
-    let lowest = TlsVersion::default();
-    settings(Arc::new(choice), http2, lowest, provider())
-}
-
 /// Returns the certificates of a listener and the settings that use them, or the faults of all its certificates, by keys of the
 /// listener.
 pub(super) fn of_listener(
@@ -262,7 +249,8 @@ mod tests {
         std::fs::write(path("text.pem"), "not a certificate\n").unwrap();
         std::fs::write(path("large.pem"), vec![b'x'; PEM_BYTES as usize + 1]).unwrap();
         let pair = |certificate: PathBuf, key: PathBuf| {
-            server_config(&[CertificateConfig { certificate, key }], true).unwrap_err().to_string()
+            let files = TlsSource::from(CertificateConfig { certificate, key });
+            Served::new(&[files], &Arc::default()).unwrap_err()[0].what.clone()
         };
         let cases = [
             (pair(path("missing.pem"), one.key.clone()), "missing.pem: No such file"),

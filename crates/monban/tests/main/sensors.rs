@@ -192,6 +192,21 @@ fn mlogc_delivers_over_tls() {
         setup.receiver
     );
     assert!(client::exchange(setup.receiver, plain.as_bytes()).is_err());
+    // a reload reads the files again
+    let presented = || {
+        let mut command = Command::new("openssl");
+        command
+            .args(["s_client", "-connect", &setup.receiver.to_string()])
+            .stdin(std::process::Stdio::null());
+        stdout(&command.output().unwrap())
+    };
+    assert!(presented().contains(identity.certificate.trim()));
+    let renewed = testkit::TestCa::new().server(&["127.0.0.1"]);
+    write("server.pem", &renewed.certificate);
+    write("server.key", &renewed.key);
+    assert!(daemon.command(&["reload"]).status.success());
+    let said = presented();
+    assert!(said.contains(renewed.certificate.trim()), "{said}");
 }
 
 #[test]

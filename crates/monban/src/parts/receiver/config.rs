@@ -9,6 +9,7 @@ use std::sync::Arc;
 use console::receiver::{Password, Sensor};
 use finding::{Fault, KeyPath};
 use gateway::config::CertificateConfig;
+use gateway::tls::Served;
 use serde::Deserialize;
 
 use crate::config::{Host, Section};
@@ -149,15 +150,19 @@ pub fn sensors(config: &ReceiverConfig) -> Result<Vec<Sensor>, Vec<Fault>> {
 /// Returns all faults of the section.
 pub fn check(config: &ReceiverConfig) -> Vec<Fault> {
     let mut faults = sensors(config).err().unwrap_or_default();
-    if let Some(Err(error)) = config.receiver.tls.as_ref().map(tls) {
-        faults.push(Fault::at("receiver.tls", error.to_string()));
-    }
+    faults.extend(served(&config.receiver).err().unwrap_or_default());
     faults
 }
 
-/// Reads the certificate and its key.
-pub fn tls(certificate: &CertificateConfig) -> Result<Arc<rustls::ServerConfig>, gateway::tls::Error> {
-    gateway::tls::server_config(std::slice::from_ref(certificate), false).map(Arc::new)
+/// Reads the certificate and its key; none without TLS.
+///
+/// # Errors
+/// The faults of the two files, by keys of the document.
+pub fn served(listener: &ListenerConfig) -> Result<Option<Arc<Served>>, Vec<Fault>> {
+    let Some(files) = &listener.tls else { return Ok(None) };
+    let served = Served::new(&[files.clone().into()], &Arc::default());
+    let below = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.below("receiver")).collect();
+    served.map(|served| Some(Arc::new(served))).map_err(below)
 }
 
 #[cfg(test)]
@@ -215,7 +220,10 @@ mod tests {
                 format!("[[sensors]]\nname = \"a\"\npassword_file = \"{good}\"\n").repeat(2),
                 "sensors[1].name: two [[sensors]] sections have the name a",
             ),
-            ("[receiver]\ntls = { certificate = \"/nowhere\", key = \"/nowhere\" }".into(), "receiver.tls: "),
+            (
+                "[receiver]\ntls = { certificate = \"/nowhere\", key = \"/nowhere\" }".into(),
+                "receiver.tls.certificate: ",
+            ),
         ];
         for (text, expected) in cases {
             let config: ReceiverConfig = toml::from_str(&text).unwrap();

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use console::receiver;
 use event::redaction::Redactor;
 use finding::{Fault, Finding, KeyPath};
-use gateway::tls::Certificate;
+use gateway::tls::Served;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::certificates;
+use crate::certificates::{self, Certificates};
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{Example, Named, Part, Prepared, Remarks, Running, Setup, Spine, Tables, changed};
@@ -69,15 +69,21 @@ impl Part for Receiver {
         let wanted = !sensors.is_empty();
         let redactor = Redactor::new(&spine.host.redaction());
         let receiver = receiver::Receiver::start(Arc::clone(spine.intake()), sensors, redactor)?;
-        let listener = if wanted { Some(listen(&config, &receiver).await?) } else { None };
-        let certificate = config.receiver.tls.as_ref().and_then(|files| Certificate::load(files).ok());
-        Ok(Receiving { config: Mutex::new(config), receiver, certificate, listener: Mutex::new(listener) })
+        let served = config::served(&config.receiver).map_err(Failure::of_faults)?;
+        let listener = if wanted { Some(listen(&config, served.as_ref(), &receiver).await?) } else { None };
+        let certificates = Certificates::of(config.receiver.tls.iter());
+        let listener = Mutex::new(listener);
+        Ok(Receiving { config: Mutex::new(config), receiver, served, certificates, listener })
     }
 }
 
-async fn listen(config: &ReceiverConfig, receiver: &receiver::Receiver) -> Result<Listener, Failure> {
-    let config::ListenerConfig { address, tls } = &config.receiver;
-    let tls = tls.as_ref().map(config::tls).transpose();
+async fn listen(
+    config: &ReceiverConfig,
+    served: Option<&Arc<Served>>,
+    receiver: &receiver::Receiver,
+) -> Result<Listener, Failure> {
+    let address = &config.receiver.address;
+    let tls = served.map(|served| served.settings(false).map(Arc::new)).transpose();
     let tls = tls.map_err(|error| Failure::of_faults(vec![Fault::at("receiver.tls", error.to_string())]))?;
     let socket = TcpListener::bind(address).await.map_err(|error| {
         Failure::environment(
@@ -102,8 +108,10 @@ pub struct Receiving {
     /// The configuration in force.
     config: Mutex<Arc<ReceiverConfig>>,
     receiver: receiver::Receiver,
-    /// The certificate in use.
-    certificate: Option<Certificate>,
+    /// The certificate in use; none without TLS.
+    served: Option<Arc<Served>>,
+    /// Its file.
+    certificates: Certificates,
     /// The listener; none without sensors, and after it has ended.
     listener: Mutex<Option<Listener>>,
 }
@@ -119,15 +127,21 @@ impl Running for Receiving {
         let sensors = config::sensors(&config).map_err(Failure::of_faults)?;
         let redactor = Redactor::new(&host.redaction());
         let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
+        let served = config::served(&config.receiver).map_err(Failure::of_faults)?;
+        let certificates = certificates::read(config.receiver.tls.iter());
         let listens = self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         let restart = changed([
             ("receiver.address", listens && config.receiver.address != now.receiver.address),
-            ("receiver.tls", listens && config.receiver.tls != now.receiver.tls),
+            ("receiver.tls", listens && served.is_some() != self.served.is_some()),
             // the listener stays if the last sensor goes, but does not start with the first one
             ("sensors", !listens && !config.sensors.is_empty()),
         ]);
         Ok(Prepared::swap(move || {
             self.receiver.replace(sensors, redactor);
+            if let Some((serving, new)) = self.served.as_ref().zip(served) {
+                serving.replace(&new);
+                self.certificates.replace(certificates);
+            }
             let in_force = ReceiverConfig { receiver: now.receiver.clone(), sensors: config.sensors.clone() };
             *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
         })
@@ -136,9 +150,7 @@ impl Running for Receiving {
 
     fn findings(&self) -> Vec<Finding> {
         let mut findings = self.receiver.findings();
-        let certificate = self.certificate.iter();
-        findings
-            .extend(certificate.filter_map(|certificate| certificates::finding(certificate, crate::now())));
+        findings.extend(self.certificates.findings(crate::now()));
         findings
     }
 
