@@ -342,7 +342,7 @@ mod tests {
         let error = AccessLog::open(&config, Counter::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "access log /nonexistent/access.log: No such file or directory (os error 2)"
+            "cannot open the access log /nonexistent/access.log: No such file or directory (os error 2)"
         );
     }
 }
