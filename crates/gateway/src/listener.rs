@@ -285,7 +285,10 @@ async fn serve(
         Some(tls) => match tokio::time::timeout(timeout, Box::pin(tls.accept(stream, peer.local.ip()))).await
         {
             Ok(Ok(Accepted::Http(stream))) => Stream::Tls(stream),
-            Ok(Ok(Accepted::Challenge)) => return tracing::info!(%from, "answered a TLS-ALPN-01 challenge"),
+            Ok(Ok(Accepted::Challenge)) => {
+                let client = peer.address.ip().to_canonical();
+                return tracing::info!(%client, "answered a TLS-ALPN-01 challenge");
+            }
             Ok(Ok(Accepted::UnrecognizedName)) => {
                 return gate.metrics.connection_refused("unrecognized-name");
             }

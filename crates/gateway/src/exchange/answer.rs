@@ -83,7 +83,7 @@ impl Exchange<'_> {
         authorization: Bytes,
         writer: &mut W,
     ) -> Ending {
-        tracing::info!(client = %self.record.client, "answered an HTTP-01 challenge");
+        tracing::info!(client = %self.record.client.ip(), "answered an HTTP-01 challenge");
         let mut fields = Headers::new();
         // dates and numbers are always valid values
         let _ = fields.push("Date", date());
