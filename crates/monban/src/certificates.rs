@@ -51,13 +51,14 @@ pub fn managed(spine: &Spine) -> Arc<Managed> {
 /// Returns the names of the sites whose certificates monban obtains, one certificate for each site.
 pub fn wanted(config: &GatewayConfig) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
+    let plain = config.listeners.iter().any(|listener| listener.tls.is_empty());
     for site in config.sites.iter().filter(|site| site.is_managed()) {
         let mut names: Vec<String> = site.hosts.iter().map(|host| host_name(host)).collect();
         names.sort();
         names.dedup();
         // sites often share their hosts and differ in their paths
         if !all.iter().any(|known| known.names == names) {
-            all.push(Wanted { names, section: format!("[[site]] {}", site.shown_name()) });
+            all.push(Wanted { names, section: format!("[[site]] {}", site.shown_name()), plain });
         }
     }
     all

@@ -1,13 +1,15 @@
 //! Whole orders, and the refusals of a CA.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use acme::request::{Challenge, Request};
-use acme::{Binding, CertificateFolder, KeyType, Step};
-use spine::clock::{Clock, SystemClock};
+use acme::{Binding, CertificateFolder, KeyType, State, Step};
+use provider::{Added, Provider, Record, RecordType, Stored, Values, Zone};
+use spine::clock::{BoxFuture, Clock, SystemClock, after, between};
 use spine::secret::Secret;
-use testkit::pebble::{Instead, Settings};
+use testkit::pebble::{Instead, Renewal, Settings};
 
 use super::rig::{Rig, request};
 
@@ -174,10 +176,9 @@ async fn broken_answers_of_a_ca_are_errors_with_a_step() {
         let state = rig.state();
         assert_eq!(state.current, None);
         match error.retry_after {
-            Some(wait) => assert!(
-                state.attempts.not_before.unwrap()
-                    > spine::clock::after(SystemClock::default().now(), wait / 2)
-            ),
+            Some(wait) => {
+                assert!(state.attempts.not_before.unwrap() > after(SystemClock::default().now(), wait / 2))
+            }
             None => assert!(!want.contains("slower") && state.attempts.failures > 0),
         }
     }
@@ -207,4 +208,106 @@ async fn a_ca_that_forgets() {
     folder.write_state(&state).unwrap();
     drop(folder);
     rig.obtain(&wanted).await.unwrap();
+}
+
+/// C7: the CA's advice with and without Retry-After, and without an answer; none of it is an error.
+#[tokio::test]
+async fn c7_advice_of_the_ca_in_every_form() {
+    let rig = Rig::start(Settings::default());
+    let wanted = request(&["www.example.test"], Challenge::Http01);
+    let chain = rig.obtain(&wanted).await.unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let window = r#"{"suggestedWindow":{"start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}}"#;
+    let reversed = r#"{"suggestedWindow":{"start":"2026-01-02T00:00:00Z","end":"2026-01-01T00:00:00Z"}}"#;
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    for (status, body, retry_after, has_window, again) in [
+        (200, window, Some("7200"), true, hours(2)),
+        (200, window, None, true, hours(6)),
+        (200, window, Some("soon"), true, hours(6)),
+        (200, window, Some("0"), true, Duration::from_secs(60)),
+        (200, window, Some("99999999"), true, hours(24)),
+        (200, reversed, Some("7200"), false, hours(2)),
+        (200, "<html>", None, false, hours(6)),
+        (404, "{}", None, false, hours(6)),
+        (500, "{}", Some("10800"), false, hours(3)),
+    ] {
+        let retry_after = retry_after.map(str::to_owned);
+        rig.pebble.answer_renewal(Renewal { status, body: body.to_owned(), retry_after });
+        let before = clock.now();
+        let advice = acme::ari::ask(&rig.authority(), &chain, &clock).await;
+        assert_eq!(advice.window.is_some(), has_window, "{status} {body}");
+        let wait = between(before, advice.ask_again);
+        assert!((again..again + Duration::from_secs(30)).contains(&wait), "{status} {body}: {wait:?}");
+        // a window in the past is due at once, and without one the lifetime decides
+        let state = State { advice: Some(advice), ..rig.state() };
+        let next = acme::renewal::next(&state, Some(&chain), &wanted.names, None, before);
+        assert_eq!(next.at <= after(before, hours(1)), has_window, "{status} {body}");
+    }
+    // a CA without renewal information
+    let plain = acme::Authority { directory: rig.pebble.plain_directory(), ..rig.authority() };
+    assert_eq!(acme::ari::ask(&plain, &chain, &clock).await.window, None);
+}
+
+/// A provider that holds one value at a name: the next one replaces it.
+#[derive(Debug)]
+struct OneValue(Arc<dyn Provider>);
+
+impl Provider for OneValue {
+    fn name(&self) -> &'static str {
+        "one"
+    }
+
+    fn zones(&self) -> BoxFuture<'_, provider::provider::Result<Vec<Zone>>> {
+        self.0.zones()
+    }
+
+    fn zone<'a>(&'a self, name: &'a str) -> BoxFuture<'a, provider::provider::Result<Zone>> {
+        self.0.zone(name)
+    }
+
+    fn records<'a>(
+        &'a self,
+        zone: &'a Zone,
+        name: &'a str,
+        kind: RecordType,
+    ) -> BoxFuture<'a, provider::provider::Result<Vec<Stored>>> {
+        self.0.records(zone, name, kind)
+    }
+
+    fn add<'a>(
+        &'a self,
+        zone: &'a Zone,
+        record: &'a Record,
+    ) -> BoxFuture<'a, provider::provider::Result<Added>> {
+        Box::pin(async move {
+            for stored in self.0.records(zone, &record.name, record.kind).await? {
+                self.0.remove(&stored).await?;
+            }
+            self.0.add(zone, record).await
+        })
+    }
+
+    fn remove<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, provider::provider::Result<()>> {
+        self.0.remove(stored)
+    }
+
+    fn values(&self) -> Values {
+        Values::AtMost(1)
+    }
+}
+
+/// C2: apex and wildcard need two values at one name, and the second overwrote the first.
+#[tokio::test]
+async fn c2_a_provider_with_one_value_at_a_name() {
+    let rig = Rig::start(Settings::default());
+    let wanted = request(&["*.example.test", "example.test", "www.example.test"], Challenge::Dns01);
+    let mut services = rig.services(Arc::new(|_, _| {}));
+    services.providers =
+        HashMap::from([("home".to_owned(), Arc::new(OneValue(rig.provider())) as Arc<dyn Provider>)]);
+    let folder = CertificateFolder::open(rig.folder.path(), "www").unwrap();
+    let chain = acme::obtain(&folder, rig.folder.path(), &rig.authority(), &wanted, &services).await.unwrap();
+    assert!(chain.covers(&wanted.names));
+    let steps = folder.state().unwrap().last.unwrap().steps;
+    assert_eq!(steps.iter().filter(|step| step.step == Step::Validation).count(), 2);
+    assert_eq!(rig.records(&["example.test", "www.example.test"]), Vec::<String>::new());
 }

@@ -58,6 +58,8 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// The section of the configuration that wants them, for messages: `[[site]] www.example.org`.
     pub section: String,
+    /// Whether a plain listener can answer HTTP-01.
+    pub plain: bool,
 }
 
 impl ManagedCertificate {
@@ -284,8 +286,11 @@ mod tests {
     fn wanted_names_of_all_sources_are_watched() {
         let managed = Managed::default();
         let mut watch = managed.wanted();
-        let wanted =
-            |name: &str| Wanted { names: vec![name.to_owned()], section: format!("[[site]] {name}") };
+        let wanted = |name: &str| Wanted {
+            names: vec![name.to_owned()],
+            section: format!("[[site]] {name}"),
+            plain: true,
+        };
         managed.want("gate", vec![wanted("a.test"), wanted("b.test")]);
         managed.want("console", vec![wanted("console.test")]);
         assert!(watch.has_changed().unwrap());

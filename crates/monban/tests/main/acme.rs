@@ -48,9 +48,10 @@ impl House {
         let upstream = Reflector::start();
         let text = format!(
             "data_dir = \"data\"\n[[listen]]\naddress = \"{}\"\n[[site]]\nname = \"test\"\nupstream = \"http://{}\"\n\
-             [acme]\nca = \"{}\"\nca_file = {:?}\nresolvers = [\"{}\"]\ndns_port = {}\n{extra}\n",
+             [console]\naddress = \"{}\"\n[acme]\nca = \"{}\"\nca_file = {:?}\nresolvers = [\"{}\"]\ndns_port = {}\n{extra}\n",
             self.address,
             upstream.address(),
+            free_address(),
             self.pebble.directory(),
             self.pebble.ca_file(),
             self.dns.resolver(),
@@ -142,6 +143,64 @@ fn wildcards_through_both_generations_of_conoha() {
         assert_eq!(house.pebble.status(&serial), "Revoked");
         // the order of its successor must wait for an hour
         assert_eq!(house.show("example.test")["reason"], "the certificate is revoked");
+    }
+}
+
+/// Returns the serial number of the certificate that a TLS listener serves for a name, and the verification by a root.
+fn served(address: std::net::SocketAddr, name: &str, root: &Path) -> String {
+    let output = Command::new("openssl")
+        .args([
+            "s_client",
+            "-connect",
+            &address.to_string(),
+            "-servername",
+            name,
+            "-verify_hostname",
+            name,
+            "-CAfile",
+        ])
+        .arg(root)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("openssl; install the Debian package openssl");
+    let text = stdout(&output);
+    if !text.contains("Verify return code: 0 (ok)") {
+        return String::new();
+    }
+    let certificate = text.split_inclusive("-----END CERTIFICATE-----").next().unwrap_or_default();
+    let start = certificate.find("-----BEGIN").unwrap_or(0);
+    acme::Chain::parse(&certificate.as_bytes()[start..]).map(|chain| chain.serial).unwrap_or_default()
+}
+
+/// A site whose only line about certificates is `tls = "auto"`, by each of the two challenges that the gate answers.
+#[test]
+fn a_site_with_tls_auto_needs_no_further_line() {
+    for challenge in ["http-01", "tls-alpn-01"] {
+        let mut house = House::new(Settings::default());
+        let secure = std::net::SocketAddr::from(([127, 0, 0, 1], house.pebble.settings().tls_port));
+        let upstream = Reflector::start();
+        let plain = match challenge {
+            "http-01" => format!("[[listen]]\naddress = \"{}\"\n", house.address),
+            _ => String::new(),
+        };
+        let text = format!(
+            "data_dir = \"data\"\n{plain}[[listen]]\naddress = \"{secure}\"\ntls = \"auto\"\n\
+             [[site]]\nhosts = \"www.example.test\"\nupstream = \"http://{}\"\ntls = \"auto\"\n\
+             [console]\naddress = \"{}\"\n[acme]\nca = \"{}\"\nca_file = {:?}\n",
+            upstream.address(),
+            free_address(),
+            house.pebble.directory(),
+            house.pebble.ca_file(),
+        );
+        std::fs::write(house.folder.path().join("monban.toml"), text).unwrap();
+        let root = house.folder.path().join("root.pem");
+        std::fs::write(&root, house.pebble.root()).unwrap();
+        house.program = Some(run(house.folder.path(), secure));
+        let serial = house.wait_for("www.example.test", "");
+        assert_eq!(served(secure, "www.example.test", &root), serial, "{challenge}");
+        assert_eq!(served(secure, "other.example.test", &root), "", "{challenge}");
+        let steps = house.show("www.example.test")["last"]["steps"].to_string();
+        assert!(steps.contains(challenge), "{steps}");
     }
 }
 

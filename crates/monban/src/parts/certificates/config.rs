@@ -256,9 +256,14 @@ impl CertificatesConfig {
             };
             let cert = CertKeys {
                 name: first.bare(),
+                // without a plain listener only TLS can answer
+                challenge: if wanted.plain || dns.is_some() {
+                    Vec::new()
+                } else {
+                    vec![Challenge::TlsAlpn01]
+                },
                 dns,
                 names: missing.iter().map(ToString::to_string).collect(),
-                challenge: Vec::new(),
                 key: None,
                 profile: None,
                 renew_before: None,
@@ -460,6 +465,7 @@ mod tests {
         let wanted = |names: &[&str]| Wanted {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             section: "[[site]] shop".to_owned(),
+            plain: true,
         };
         let entries = config.entries(&[
             wanted(&["shop.example.org", "example.org"]),

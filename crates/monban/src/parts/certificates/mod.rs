@@ -6,6 +6,8 @@ mod hook;
 mod keeper;
 mod shown;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -93,8 +93,11 @@ impl Keys {
     /// Returns the name that needs a managed certificate.
     pub fn wanted(&self) -> Vec<Wanted> {
         let url = self.url.as_ref().filter(|_| self.tls.contains(&TlsSource::Auto));
-        let wanted =
-            |url: &Url| Wanted { names: vec![url.host().to_owned()], section: "[console]".to_owned() };
+        let wanted = |url: &Url| Wanted {
+            names: vec![url.host().to_owned()],
+            section: "[console]".to_owned(),
+            plain: false,
+        };
         url.map(wanted).into_iter().collect()
     }
 
