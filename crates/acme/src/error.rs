@@ -66,6 +66,8 @@ pub struct AcmeError {
     pub retry_after: Option<Duration>,
     /// Whether the CA has ended the order, so that the next attempt needs a new one.
     pub order_is_over: bool,
+    /// Whether this crate's own bound on orders refused the attempt. It counts as no failure.
+    pub too_soon: bool,
 }
 
 impl AcmeError {
@@ -83,6 +85,7 @@ impl AcmeError {
             remedy: remedy.into(),
             retry_after: None,
             order_is_over: false,
+            too_soon: false,
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Services {
     pub providers: HashMap<String, Arc<dyn Provider>>,
     /// Hears of each step.
     pub progress: Progress,
+    /// Locked while an account is opened, so that attempts at the same time create one account only.
+    pub accounts: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An answer to a challenge that is in place.
@@ -115,6 +117,7 @@ pub async fn obtain(
     }
     match &result {
         Ok(_) => run.state.attempts.succeeded(),
+        Err(error) if error.too_soon => {}
         Err(error) => {
             if error.order_is_over {
                 run.state.open = None;
@@ -239,7 +242,7 @@ impl Run<'_> {
                 format!("too many orders for these names lately; the next one is possible at {earliest}"),
                 "wait; a CA refuses more, and more than this would be refused for a week",
             );
-            return Err(AcmeError { retry_after: Some(wait), ..error });
+            return Err(AcmeError { retry_after: Some(wait), too_soon: true, ..error });
         }
         if let Some(profile) = &self.request.profile {
             let mut offered: Vec<String> =

@@ -69,6 +69,12 @@ pub fn examine(path: &Path, more: impl FnOnce(&Config) -> Vec<Fault>) -> Result<
 pub fn faults(config: &Config, parts: &[&dyn AnyPart]) -> Vec<Fault> {
     let mut faults: Vec<Fault> = data_dir(config).into_iter().chain(geoip(config)).collect();
     faults.extend(parts.iter().flat_map(|part| part.check(config)));
+    // without the part certificates nothing is wanted
+    if parts.iter().any(|part| part.name() == parts::certificates::NAME) {
+        let wanted =
+            crate::certificates::wanted(&config.section::<parts::gate::GateConfig>().gateway(&config.host));
+        faults.extend(config.section::<parts::certificates::CertificatesConfig>().faults_of_wanted(&wanted));
+    }
     let listening = parts.iter().flat_map(|part| part.addresses(config));
     faults.extend(taken_twice(listening.collect()));
     if !parts.iter().any(|part| part.is_source(config)) {

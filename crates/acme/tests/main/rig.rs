@@ -130,6 +130,7 @@ impl Rig {
             responder: Arc::clone(&self.responder) as _,
             providers: HashMap::from([("home".to_owned(), self.provider())]),
             progress,
+            accounts: Arc::default(),
         }
     }
 

@@ -247,6 +247,12 @@ fn renew(context: &Context, name: &str) -> Result<(), Failure> {
     let mut printed = 0;
     loop {
         let certificate = one(context, name)?;
+        if let Some(message) = certificate.damage {
+            let hint = Some(
+                "restore the file, or remove its folder: the certificate is then ordered anew".to_owned(),
+            );
+            return Err(Failure::Refused { message, hint });
+        }
         // the attempt that this command asked for, not the one before
         let Some(last) = certificate.last.filter(|last| Some(last.began) != before) else {
             std::thread::sleep(PAUSE);

@@ -273,6 +273,18 @@ impl CertificatesConfig {
         entries
     }
 
+    /// Returns the faults of certificates that listeners want and that no challenge can prove.
+    pub fn faults_of_wanted(&self, wanted: &[Wanted]) -> Vec<Fault> {
+        let unprovable = |entry: Entry| {
+            let error = entry.request.check().err()?;
+            Some(Fault::at(
+                "site",
+                format!("{}: tls = \"auto\": {}; {}", entry.section, error.what, error.remedy),
+            ))
+        };
+        self.entries(wanted).into_iter().skip(self.cert.len()).filter_map(unprovable).collect()
+    }
+
     fn entry(&self, cert: &CertKeys) -> Entry {
         let challenges = match &cert.challenge[..] {
             [] if cert.dns.is_some() => vec![Challenge::Dns01],
@@ -479,6 +491,14 @@ mod tests {
             })
             .collect();
         assert_eq!(shown, [("example.org", 2, true), ("example.com", 1, false), ("example.net", 1, true)]);
+        assert_eq!(config.faults_of_wanted(&[wanted(&["example.com", "*.example.net"])]), Vec::new());
+        let faults =
+            CertificatesConfig::default().faults_of_wanted(&[wanted(&["a.example", "*.example.net"])]);
+        let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(
+            texts.len() == 1 && texts[0].contains("[[site]] shop: tls = \"auto\": only dns-01 can prove"),
+            "{texts:?}"
+        );
         assert_eq!(entries[1].section, "[[site]] shop");
         assert_eq!(entries[1].request.challenges, [Challenge::Http01, Challenge::TlsAlpn01]);
     }

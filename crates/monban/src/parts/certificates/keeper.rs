@@ -76,6 +76,8 @@ pub struct Keeper {
     /// Certificates whose next attempt the owner asked for.
     asked: Mutex<HashSet<String>>,
     changed: Notify,
+    /// See [`Services::accounts`].
+    accounts: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A certificate, as lists show it.
@@ -103,9 +105,31 @@ impl Keeper {
             working: Arc::default(),
             asked: Mutex::default(),
             changed: Notify::new(),
+            accounts: Arc::default(),
         };
-        keeper.want();
+        keeper.serve_all();
         keeper
+    }
+
+    /// Hands all stored certificates to the gate, which has not yet said at a start which ones it wants.
+    fn serve_all(&self) {
+        let folders = std::fs::read_dir(self.tools.folder.path()).into_iter().flatten().flatten();
+        let names = folders
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        self.tools.managed.replace(names.filter_map(|name| self.load(&name)).collect());
+    }
+
+    /// Loads the stored certificate with this name.
+    fn load(&self, name: &str) -> Option<ManagedCertificate> {
+        let folder = self.tools.folder.path().join(name);
+        let pair = read_state(&folder).and_then(|state| read_pair(&folder, &state));
+        let pair = pair.map_err(|error| error.to_string()).transpose()?;
+        let loaded = pair.and_then(|pair| {
+            let files = CertificateConfig { certificate: pair.chain_path, key: pair.key_path };
+            ManagedCertificate::load(name, &files).map_err(|error| error.to_string())
+        });
+        loaded.map_err(|error| tracing::error!("the certificate {name} is not served: {error}")).ok()
     }
 
     /// Replaces the plan.
@@ -133,24 +157,11 @@ impl Keeper {
         self.tools.folder.path().join(&entry.request.name)
     }
 
-    /// Hands all stored certificates of the plan to the gate.
+    /// Hands the stored certificates of the plan to the gate.
     fn serve(&self) {
         let plan = self.plan();
-        let load = |entry: &Entry| {
-            let folder = self.folder_of(entry);
-            let pair = read_state(&folder).and_then(|state| read_pair(&folder, &state));
-            let pair = pair.map_err(|error| error.to_string()).transpose()?;
-            let loaded = pair.and_then(|pair| {
-                let files = CertificateConfig { certificate: pair.chain_path, key: pair.key_path };
-                ManagedCertificate::load(&entry.request.name, &files).map_err(|error| error.to_string())
-            });
-            loaded
-                .map_err(|error| {
-                    tracing::error!("the certificate {} is not served: {error}", entry.request.name)
-                })
-                .ok()
-        };
-        self.tools.managed.replace(plan.entries.iter().filter_map(load).collect());
+        let loaded = plan.entries.iter().filter_map(|entry| self.load(&entry.request.name));
+        self.tools.managed.replace(loaded.collect());
     }
 
     /// Returns all certificates of the plan with their state.
@@ -197,6 +208,9 @@ impl Keeper {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut running = JoinSet::new();
         let mut wanted = self.tools.managed.wanted();
+        if !wanted.borrow_and_update().is_empty() {
+            self.want();
+        }
         loop {
             let wake = Arc::clone(&self).start_due(&mut running).await;
             tokio::select! {
@@ -333,11 +347,15 @@ impl Keeper {
                     *now = format!("{}: {detail}", step.describe());
                 }
             }),
+            accounts: Arc::clone(&self.accounts),
         }
     }
 
     /// Records an event if the owner should hear of a failure now.
     fn report_failure(&self, entry: &Entry, error: &AcmeError) {
+        if error.too_soon {
+            return;
+        }
         let now = self.tools.clock.now();
         let told = self.open(entry).and_then(|folder| {
             let mut state = folder.state()?;

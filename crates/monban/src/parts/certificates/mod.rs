@@ -30,13 +30,16 @@ use crate::part::{
 pub use config::CertificatesConfig;
 use keeper::{Keeper, Plan, Tools};
 
+/// The part's name.
+pub const NAME: &str = "certificates";
+
 /// The part.
 pub struct Certificates;
 
 impl Part for Certificates {
     type Config = CertificatesConfig;
     type Running = Keeping;
-    const NAME: &'static str = "certificates";
+    const NAME: &'static str = NAME;
     const REFERENCE: &'static str = include_str!("reference.md");
     const TABLES: Tables = Tables {
         findings: &[tables::FINDINGS],
@@ -145,7 +148,7 @@ impl Running for Keeping {
 
     fn state(&self) -> Map<String, Value> {
         let count = self.keeper.plan().entries.len();
-        Map::from_iter([("certificates".to_owned(), count.into())])
+        (count > 0).then(|| ("certificates".to_owned(), count.into())).into_iter().collect()
     }
 
     fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {
