@@ -149,12 +149,13 @@ $(PARSERS)/python/venv/.installed: $(PARSERS)/python/requirements.txt
 	$(PARSERS)/python/venv/bin/pip -q --disable-pip-version-check install -r $(PARSERS)/python/requirements.txt
 	@touch $@
 
-# lego, which proves the stand-ins of DNS providers' APIs. Certbot, around which the package is built, is not needed.
+# lego and OpenStack's SDK, which prove the stand-ins of providers' APIs. Certbot, around which the package is built, is not needed.
 dns-clients: tests/e2e/dns/venv/.installed
 
-tests/e2e/dns/venv/.installed: tests/e2e/dns/requirements.txt
+tests/e2e/dns/venv/.installed: tests/e2e/dns/requirements.txt tests/e2e/dns/openstack.txt
 	/usr/bin/python3 -m venv --clear tests/e2e/dns/venv
 	tests/e2e/dns/venv/bin/pip -q --disable-pip-version-check install --no-deps -r $<
+	tests/e2e/dns/venv/bin/pip -q --disable-pip-version-check install -r tests/e2e/dns/openstack.txt
 	@touch $@
 
 test: install-deps web web-check body-parsers dns-clients

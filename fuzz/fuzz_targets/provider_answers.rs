@@ -38,6 +38,10 @@ fuzz_target!(|data: &[u8]| {
     for Stored { id, .. } in records.into_iter().flatten().flatten() {
         assert!(id.is_some_and(|id| !id.is_empty() && !id.contains(['/', '?', '#', ' '])));
     }
+    for stored in conoha::security_groups::parse_rules(data).into_iter().flatten() {
+        assert_eq!(stored.rule.remote, stored.rule.remote.trunc());
+    }
+    let _ = conoha::security_groups::parse_groups(data);
     let _ = digitalocean::parse_zones(data);
     let _ = gandi::parse_zones(data);
     let _ = gandi::parse_set(data);

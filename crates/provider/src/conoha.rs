@@ -4,6 +4,8 @@
 //! service, other credentials, `uuid` in place of `id`. The DNS service answers the same paths in both. A token is kept
 //! until it ends; if the API refuses it earlier, it is renewed once.
 
+pub mod security_groups;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use crate::name::normal;
 use crate::provider::{Added, Provider, Result};
 use crate::record::{Record, Stored, Zone};
 use crate::record_type::RecordType;
+use crate::security::SecurityGroups;
 use crate::value;
 
 const NAME: &str = "conoha";
@@ -113,12 +116,20 @@ pub struct Conoha {
     session: Mutex<Option<Arc<Session>>>,
 }
 
-/// A token with the service that takes it.
+/// A token with the services that take it.
 #[derive(Debug)]
 struct Session {
     token: Secret,
     ends: Timestamp,
     dns: Api,
+    network: Option<Api>,
+}
+
+/// A service of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    Dns,
+    Network,
 }
 
 impl Conoha {
@@ -180,14 +191,14 @@ impl Conoha {
                 reply.headers.get(SUBJECT_TOKEN).and_then(|value| value.to_str().ok()).map(Secret::new);
             let value = field.or(token.value);
             let value = value.filter(|value| (1..=MAX_TOKEN_BYTES).contains(&value.reveal().len()));
-            Ok((value.ok_or("it has no token")?, token.ends, token.dns))
+            Ok((value.ok_or("it has no token")?, token.ends, token.dns, token.network))
         });
         // the answer holds the token, so an error shows nothing of it
-        let (token, ends, dns) = found.map_err(|what| {
+        let (token, ends, dns, network) = found.map_err(|what| {
             let reply = Reply { body: Bytes::new(), ..reply.clone() };
             self.identity.unreadable(&call, &reply, what)
         })?;
-        let dns = dns.or_else(|| self.sibling()).ok_or_else(|| {
+        let dns = dns.or_else(|| self.sibling("dns-service")).ok_or_else(|| {
             let what = "the catalogue of services has no DNS service".to_owned();
             self.identity.error("log in", Cause::Settings(what))
         })?;
@@ -195,30 +206,41 @@ impl Conoha {
         Ok(Session {
             ends: ends.unwrap_or_else(|| after(now, UNKNOWN_LIFETIME)),
             dns: Api::new(NAME, &dns, &self.context, &[&token, &self.password])?,
+            network: network
+                .or_else(|| self.sibling("networking"))
+                .map(|url| Api::new(NAME, &url, &self.context, &[&token, &self.password]))
+                .transpose()?,
             token,
         })
     }
 
-    /// Returns the address of the DNS service beside the identity service.
-    fn sibling(&self) -> Option<String> {
+    /// Returns the address of a service beside the identity service.
+    fn sibling(&self, service: &str) -> Option<String> {
         let host = self.identity_url.strip_prefix("https://identity.")?.split('/').next()?;
-        Some(format!("https://dns-service.{host}"))
+        Some(format!("https://{service}.{host}"))
     }
 
     /// Sends a request with a token, and once more with a new token if the API refuses it.
-    async fn send(&self, call: &Call) -> Result<(Arc<Session>, Reply)> {
+    async fn send(&self, service: Service, call: &Call) -> Result<(Api, Reply)> {
         let mut session = self.session(None).await?;
         let mut renewed = false;
         loop {
+            let api = match service {
+                Service::Dns => &session.dns,
+                Service::Network => session.network.as_ref().ok_or_else(|| {
+                    let what = "the catalogue of services has no network service".to_owned();
+                    self.identity.error(&call.step, Cause::Settings(what))
+                })?,
+            };
             let mut call = call.clone();
             let field = secret_field(AUTH_TOKEN, session.token.reveal());
-            call.headers.extend(field.map_err(|cause| session.dns.error(&call.step, cause))?);
-            match session.dns.send(&call).await {
+            call.headers.extend(field.map_err(|cause| api.error(&call.step, cause))?);
+            match api.send(&call).await {
                 Err(ProviderError { cause: Cause::Denied { status: 401, .. }, .. }) if !renewed => {
                     renewed = true;
                     session = self.session(Some(&session.token)).await?;
                 }
-                Ok(reply) => return Ok((session, reply)),
+                Ok(reply) => return Ok((api.clone(), reply)),
                 Err(error) => return Err(error),
             }
         }
@@ -236,12 +258,12 @@ impl Conoha {
         for _ in 0..MAX_PAGES {
             let offset = if all.is_empty() { String::new() } else { format!("?offset={}", all.len()) };
             let call = Call::new(step, Method::GET, format!("{path}{offset}"));
-            let (session, reply) = self.send(&call).await?;
-            let page = read(&reply.body).map_err(|what| session.dns.unreadable(&call, &reply, what))?;
+            let (api, reply) = self.send(Service::Dns, &call).await?;
+            let page = read(&reply.body).map_err(|what| api.unreadable(&call, &reply, what))?;
             let last = page.items.is_empty();
             all.extend(page.items);
             if all.len() > limit {
-                return Err(session.dns.error(step, Cause::TooLong(format!("{limit} entries"))));
+                return Err(api.error(step, Cause::TooLong(format!("{limit} entries"))));
             }
             if last || page.total.is_none_or(|total| all.len() >= total) {
                 return Ok(all);
@@ -264,10 +286,10 @@ impl Conoha {
 
     async fn create(&self, zone: &Zone, record: &Record, step: &str) -> Result<Stored> {
         let call = Call::new(step, Method::POST, self.zone_path(zone, step)?).json(&body(record));
-        let (session, reply) = self.send(&call).await?;
+        let (api, reply) = self.send(Service::Dns, &call).await?;
         let id = parse::<Id>(&reply.body)
             .and_then(|id| id.check())
-            .map_err(|what| session.dns.unreadable(&call, &reply, what))?;
+            .map_err(|what| api.unreadable(&call, &reply, what))?;
         Ok(Stored { id: Some(id), zone: zone.clone(), record: record.clone() })
     }
 }
@@ -322,13 +344,19 @@ impl Provider for Conoha {
                 if !is_id(&id) {
                     return Err(self.identity.error(&step, Cause::Settings(format!("{id:?} is not an id"))));
                 }
-                match self.send(&Call::new(step.as_str(), Method::DELETE, format!("{path}/{id}"))).await {
+                let call = Call::new(step.as_str(), Method::DELETE, format!("{path}/{id}"));
+                match self.send(Service::Dns, &call).await {
                     Ok(_) | Err(ProviderError { cause: Cause::Refused { status: 404 | 410, .. }, .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
             Ok(())
         })
+    }
+
+    /// Returns those of generation 3.
+    fn security_groups(&self) -> Option<&dyn SecurityGroups> {
+        (self.generation == Generation::V3).then_some(self as &dyn SecurityGroups)
     }
 }
 
@@ -368,6 +396,8 @@ pub struct Token {
     pub ends: Option<Timestamp>,
     /// The DNS service of the catalogue.
     pub dns: Option<String>,
+    /// The network service of the catalogue.
+    pub network: Option<String>,
 }
 
 /// The identifier of a zone or record: `id` in generation 2, `uuid` in generation 3.
@@ -402,15 +432,18 @@ pub fn parse_token(generation: Generation, body: &[u8]) -> std::result::Result<T
         }
     };
     let services = catalogue.as_array().map(Vec::as_slice).unwrap_or_default();
-    let dns = services
-        .iter()
-        .filter(|service| service["type"] == "dns")
-        .flat_map(|service| service["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default())
-        .filter(|endpoint| public.is_none_or(|public| endpoint["interface"] == public))
-        .find_map(|endpoint| text(&endpoint[url]))
-        .map(|url| url.trim_end_matches('/').trim_end_matches("/v1").to_owned());
+    let address = |kind: &str| {
+        services
+            .iter()
+            .filter(|service| service["type"] == kind)
+            .flat_map(|service| service["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default())
+            .filter(|endpoint| public.is_none_or(|public| endpoint["interface"] == public))
+            .find_map(|endpoint| text(&endpoint[url]))
+            .map(|url| url.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2.0").to_owned())
+    };
+    let (dns, network) = (address("dns"), address("network"));
     let ends = ends.as_str().and_then(|ends| ends.parse().ok());
-    Ok(Token { value: value.map(Secret::new), ends, dns })
+    Ok(Token { value: value.map(Secret::new), ends, dns, network })
 }
 
 /// Reads a page of zones.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::limits::MAX_EXCERPT_BYTES;
 
+/// The result of a step at a provider.
+pub type Result<T> = std::result::Result<T, ProviderError>;
+
 /// A step that failed at a provider. Its text names provider, step, peer, cause and remedy, and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: cannot {step}: {peer}: {cause}; {}", self.cause.remedy())]

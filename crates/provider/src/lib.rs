@@ -11,6 +11,7 @@
 //!
 //! - [`provider`](mod@provider): the trait and its results
 //! - [`record`], [`record_type`]: zones and records; [`value`]: values of records in the forms that APIs want
+//! - [`security`]: security groups, where a provider has some
 //! - [`settings`]: the keys of `[[dns]]`, and the construction of a provider
 //! - [`context`]: the services of a provider: HTTP client, clock, a person to ask
 //! - [`trial`]: a record that is added, seen and removed, to try credentials
@@ -62,6 +63,7 @@ pub mod record;
 pub mod record_type;
 pub mod rfc2136;
 pub mod route53;
+pub mod security;
 pub mod sets;
 pub mod settings;
 pub mod trial;
@@ -72,5 +74,6 @@ pub use error::{Cause, ProviderError};
 pub use provider::{Added, Provider, Values};
 pub use record::{Record, Stored, Zone, zone_of};
 pub use record_type::RecordType;
+pub use security::{AddedRule, Direction, Protocol, Rule, SecurityGroup, SecurityGroups, StoredRule};
 pub use settings::{Settings, build};
 pub use trial::try_out;

@@ -5,10 +5,12 @@ use std::fmt::Debug;
 use serde::{Deserialize, Serialize};
 use spine::clock::BoxFuture;
 
+pub use crate::error::Result;
 use crate::error::{Cause, ProviderError};
 use crate::name::normal;
 use crate::record::{Record, Stored, Zone, zone_of};
 use crate::record_type::RecordType;
+use crate::security::SecurityGroups;
 
 /// The outcome of [`Provider::add`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +38,6 @@ pub enum Values {
     /// At most this many; a further value replaces the oldest one. The caller validates names in groups.
     AtMost(usize),
 }
-
-/// The result of a step at a provider.
-pub type Result<T> = std::result::Result<T, ProviderError>;
 
 /// The API of a company, a DNS server, a program or a person that sets DNS records.
 pub trait Provider: Debug + Send + Sync {
@@ -98,6 +97,11 @@ pub trait Provider: Debug + Send + Sync {
     /// [`Provider::records`] return empty lists, and [`Added`] is always [`Added::New`].
     fn lists(&self) -> bool {
         true
+    }
+
+    /// Returns the security groups of the account, if the provider is a cloud that monban knows them of.
+    fn security_groups(&self) -> Option<&dyn SecurityGroups> {
+        None
     }
 
     /// Returns whether a person must act for each record. Such a provider cannot renew anything unattended.

@@ -47,9 +47,14 @@ impl Record {
 struct State {
     records: BTreeMap<String, Record>,
     tokens: BTreeMap<String, Generation>,
+    /// The rules of the one security group, by their identifiers.
+    rules: BTreeMap<String, Value>,
     made: u64,
     lifetime: u64,
 }
+
+/// The identifier of the security group.
+pub const GROUP: &str = "0b4f2a1e-0000-4000-8000-000000000001";
 
 /// A running stand-in.
 #[derive(Clone, Debug)]
@@ -88,6 +93,11 @@ impl Conoha {
         self.state.lock().expect("no holder panics").lifetime = seconds;
     }
 
+    /// Returns the number of rules in the security group.
+    pub fn rules(&self) -> usize {
+        self.state.lock().expect("no holder panics").rules.len()
+    }
+
     /// Returns the number of records.
     pub fn records(&self) -> usize {
         self.state.lock().expect("no holder panics").records.len()
@@ -122,6 +132,7 @@ fn log_in(state: &mut State, generation: Generation, password: &Value, request: 
         Some(region) => format!("https://dns-service.{region}"),
         None => format!("http://{}", request.header("host")),
     };
+    let network = dns.replace("dns-service", "networking");
     match generation {
         Generation::V2 => Reply::json(
             200,
@@ -132,6 +143,7 @@ fn log_in(state: &mut State, generation: Generation, password: &Value, request: 
             201,
             &json!({"token": {"expires_at": ends, "catalog": [
                 {"type": "compute", "endpoints": [{"interface": "public", "url": "https://192.0.2.1"}]},
+                {"type": "network", "endpoints": [{"interface": "public", "url": network}]},
                 {"type": "dns", "endpoints": [
                     {"interface": "admin", "url": "https://192.0.2.2"}, {"interface": "public", "url": dns}]}]}}),
         )
@@ -149,6 +161,13 @@ fn serve(request: &Request, state: &mut State, rig: &Rig) -> Reply {
         ("POST", "/v3/auth/tokens") => {
             let password = &body["auth"]["identity"]["password"]["user"]["password"];
             return log_in(state, Generation::V3, password, request);
+        }
+        // OpenStack's SDK asks for the version before it logs in
+        ("GET", "/v3") => {
+            let link = format!("http://{}/v3/", request.header("host"));
+            let version =
+                json!({"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": link}]});
+            return Reply::json(200, &json!({"version": version}));
         }
         _ => {}
     }
@@ -211,6 +230,56 @@ fn serve(request: &Request, state: &mut State, rig: &Rig) -> Reply {
             rig.update(&record.zone, &format!("update delete {} {}", record.name, record.update()));
             if generation == Generation::V3 { Reply::text(204, "") } else { Reply::json(200, &json!({})) }
         }
+        (method, ["v2.0", rest @ ..]) if generation == Generation::V3 => network(method, rest, &body, state),
+        _ => refused(404, "path"),
+    }
+}
+
+/// Answers as OpenStack's Networking API, with one security group.
+fn network(method: &str, rest: &[&str], body: &Value, state: &mut State) -> Reply {
+    match (method, rest) {
+        ("GET", ["security-groups"]) => {
+            let rules: Vec<_> = state.rules.values().collect();
+            Reply::json(
+                200,
+                &json!({"security_groups": [{"id": GROUP, "name": "default", "description": "",
+                "project_id": "t", "security_group_rules": rules}]}),
+            )
+        }
+        ("GET", ["security-group-rules"]) => {
+            let rules: Vec<_> = state.rules.values().collect();
+            Reply::json(200, &json!({"security_group_rules": rules}))
+        }
+        ("POST", ["security-group-rules"]) => {
+            let mut rule = body["security_group_rule"].clone();
+            if rule["security_group_id"] != GROUP || !rule["direction"].is_string() {
+                return refused(404, "SecurityGroupNotFound");
+            }
+            for key in ["protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id"]
+            {
+                if rule.get(key).is_none() {
+                    rule[key] = Value::Null;
+                }
+            }
+            if state.rules.values().any(|known| {
+                let mut known = known.clone();
+                known["id"].take();
+                let mut rule = rule.clone();
+                rule["id"] = Value::Null;
+                known == rule
+            }) {
+                return refused(409, "SecurityGroupRuleExists");
+            }
+            state.made += 1;
+            let id = format!("7c1d5f00-0000-4000-8000-{:012}", state.made);
+            rule["id"] = id.as_str().into();
+            state.rules.insert(id, rule.clone());
+            Reply::json(201, &json!({"security_group_rule": rule}))
+        }
+        ("DELETE", ["security-group-rules", id]) => match state.rules.remove(*id) {
+            Some(_) => Reply::text(204, ""),
+            None => refused(404, "SecurityGroupRuleNotFound"),
+        },
         _ => refused(404, "path"),
     }
 }

@@ -13,5 +13,6 @@ mod manual;
 mod rfc2136;
 mod rig;
 mod route53;
+mod security_groups;
 mod settings;
 mod trial;
