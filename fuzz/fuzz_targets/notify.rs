@@ -5,14 +5,14 @@
 use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use notify::config::NotifyConfig;
-use notify::limits::{MAX_CHANNELS, MAX_QUEUE, MAX_RENDERED_BYTES, MAX_RETRY_AFTER};
+use notify::limits::{MAX_CHANNELS, MAX_QUEUE, MAX_RENDERED_BYTES};
 use notify::message::MessageWriter;
 use notify::notice::{Kind, Notice};
 use notify::planner::Planner;
-use spine::http::retry_after;
 use notify::notice_event::NoticeEvent;
 use notify::slack;
 use notify::state::State;
+use spine::http::retry_after;
 
 fuzz_target!(|data: &[u8]| {
     let now = Timestamp::from_micros(1_795_424_686_000_000);
