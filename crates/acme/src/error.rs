@@ -60,7 +60,7 @@ pub struct AcmeError {
     pub peer: String,
     /// The cause.
     pub what: String,
-    /// What the owner should do.
+    /// The remedy, as an instruction for the owner.
     pub remedy: String,
     /// The pause that the peer asks for.
     pub retry_after: Option<Duration>,

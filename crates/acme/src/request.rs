@@ -1,4 +1,4 @@
-//! What to order: names, key, profile and the ways to prove the names.
+//! A certificate to obtain: its names, key and profile, and the ways to prove the names.
 
 use std::net::IpAddr;
 

@@ -227,7 +227,7 @@ impl CertKeys {
 /// A certificate to keep valid.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What to order.
+    /// The certificate to order.
     pub request: Request,
     /// The owner's own time of renewal.
     pub renew_before: Option<Duration>,

@@ -71,7 +71,7 @@ pub struct Tools {
 pub struct Keeper {
     tools: Tools,
     plan: Mutex<Arc<Plan>>,
-    /// Certificates with an attempt in progress, and what it does now.
+    /// Certificates with an attempt in progress, and its step.
     working: Arc<Mutex<HashMap<String, String>>>,
     /// Certificates whose next attempt the owner asked for.
     asked: Mutex<HashSet<String>>,
@@ -90,7 +90,7 @@ pub struct Kept {
     pub pair: Option<Pair>,
     /// The next attempt.
     pub next: Next,
-    /// What the attempt in progress does now.
+    /// The step of the attempt in progress.
     pub working: Option<String>,
     /// The fault of its files.
     pub damage: Option<String>,

@@ -100,7 +100,7 @@ impl Part for Certificates {
     }
 }
 
-/// Returns what DNS providers are given.
+/// Returns the services of DNS providers.
 fn context(clock: Arc<dyn Clock>) -> Result<Context, String> {
     Ok(Context::new(Client::new(None)?, clock))
 }

@@ -27,7 +27,7 @@ pub struct ShownCertificate {
     pub failures: u32,
     /// The last attempt.
     pub last: Option<ShownAttempt>,
-    /// What the attempt in progress does now.
+    /// The step of the attempt in progress.
     pub working: Option<String>,
     /// The fault of its files.
     pub damage: Option<String>,
