@@ -15,7 +15,6 @@ use event::Timestamp;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
-use spine::clock::between;
 use spine::http::{Endpoint, Request};
 use spine::secret::Secret;
 
@@ -265,14 +264,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("not as documented ({error})"))
 }
 
-/// Returns the time that Retry-After asks for: seconds or a date (RFC 9110 §10.2.3).
+/// Returns the time that Retry-After asks for.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let when = httpdate::parse_http_date(value).ok()?;
-    Some(between(now, when.into()))
+    spine::http::retry_after(headers.get(RETRY_AFTER)?.as_bytes(), now)
 }
 
 /// Returns a field of a request that errors never show.

@@ -94,7 +94,7 @@ pub fn identity(config: &Config) -> std::result::Result<(String, Generation), St
         Some("tyo1" | "tyo2" | "sjc1") => Generation::V2,
         _ => {
             return Err(format!(
-                "{url:?} does not tell the generation: use region c3j1, tyo1, tyo2 or sjc1, or an identity_url \
+                "{url:?} names no generation: use region c3j1, tyo1, tyo2 or sjc1, or an identity_url \
                  that ends in /v3 or /v2.0"
             ));
         }

@@ -91,6 +91,6 @@ struct Nobody;
 
 impl Confirm for Nobody {
     fn confirm<'a>(&'a self, _: &'a Task) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async { Err("nobody is there to set the record by hand".to_owned()) })
+        Box::pin(async { Err("no person can set the record here; run the command on a terminal".to_owned()) })
     }
 }

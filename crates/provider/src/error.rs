@@ -112,14 +112,14 @@ impl Cause {
             Self::Settings(_) => "correct the [[dns]] table or the record",
             Self::Unsupported(_) => "use another provider for this record",
             Self::Unreachable(_) => {
-                "check the network, the firewall and the address; it is tried again later"
+                "check the network, the firewall and the address; monban tries again later"
             }
             Self::Denied { .. } => {
                 "check that the credentials are right, not expired, and may change DNS records"
             }
             Self::NoZone(_) => "add the zone to the account, or choose the provider that holds it",
             Self::Refused { .. } => "the provider's documentation explains this answer",
-            Self::Busy { .. } => "wait; it is tried again later",
+            Self::Busy { .. } => "wait; monban tries again later",
             Self::Down { .. } => "wait; look at the provider's status page if it goes on",
             Self::Unreadable { .. } => {
                 "check that the address is that of the API; a proxy may answer in its place"

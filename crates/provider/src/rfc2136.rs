@@ -295,7 +295,7 @@ fn with_port(server: &str) -> std::result::Result<String, String> {
         None if server.starts_with('[') && server.ends_with(']') => Ok(format!("{server}:53")),
         None if !server.is_empty() && !server.contains([':', '/', ' ']) => Ok(format!("{server}:53")),
         None => {
-            Err(format!("server {server:?} is not such as 192.0.2.1, ns1.example.org or ns1.example.org:53"))
+            Err(format!("server {server:?} is neither an address nor a name, such as ns1.example.org:53"))
         }
     }
 }

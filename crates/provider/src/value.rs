@@ -102,11 +102,13 @@ pub fn check(kind: RecordType, value: &str) -> Result<(), &'static str> {
         RecordType::A => (value.parse::<Ipv4Addr>().is_ok(), "is not an IPv4 address"),
         RecordType::Aaaa => (value.parse::<Ipv6Addr>().is_ok(), "is not an IPv6 address"),
         RecordType::Cname => (is_name(&normal(value)), "is not a host name"),
-        RecordType::Mx => (Mx::parse(value).is_some(), "is not such as `10 mail.example.org`"),
+        RecordType::Mx => (Mx::parse(value).is_some(), "does not have the form `10 mail.example.org`"),
         // a text in quotes is the form of a zone file, which APIs cannot tell from the text itself
         RecordType::Txt => (!value.is_empty() && !value.starts_with('"'), "is empty or stands in quotes"),
-        RecordType::Caa => (Caa::parse(value).is_some(), "is not such as `0 issue \"letsencrypt.org\"`"),
-        RecordType::Tlsa => (Tlsa::parse(value).is_some(), "is not such as `3 1 1 9f86d0`"),
+        RecordType::Caa => {
+            (Caa::parse(value).is_some(), "does not have the form `0 issue \"letsencrypt.org\"`")
+        }
+        RecordType::Tlsa => (Tlsa::parse(value).is_some(), "does not have the form `3 1 1 9f86d0`"),
     };
     if good { Ok(()) } else { Err(wanted) }
 }

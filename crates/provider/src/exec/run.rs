@@ -66,7 +66,7 @@ pub(super) async fn run(
         group.0 = None;
     }
     drop(group);
-    let status = child.wait().await.map_err(|error| format!("cannot be waited for: {error}"))?;
+    let status = child.wait().await.map_err(|error| format!("cannot wait for its end: {error}"))?;
     Ok(Output { status: status.code(), killed: ended.is_err(), stdout, stderr })
 }
 

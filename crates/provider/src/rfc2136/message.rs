@@ -113,7 +113,8 @@ pub(super) fn verified(
             TsigError::BadTime => {
                 "the clocks of both machines differ by more than 5 min (BADTIME)".to_owned()
             }
-            other => format!("the server refuses the signature ({other:?})"),
+            TsigError::BadTrunc => "the server wants a longer signature (BADTRUNC)".to_owned(),
+            TsigError::Unknown(code) => format!("the server refuses the signature (TSIG error {code})"),
         });
     }
     if answer.signature.is_none() && answer.metadata.response_code != ResponseCode::NoError {

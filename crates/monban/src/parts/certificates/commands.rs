@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acme::RevocationReason;
 use clap::{Subcommand, ValueEnum};
-use provider::{Provider, Record};
+use provider::Provider;
 use serde_json::{Value, json};
 use spine::clock::SystemClock;
 
@@ -315,20 +315,15 @@ async fn try_provider(provider: &dyn Provider, zone: Option<&str>) -> Result<Str
         return Ok("a person sets the records; nothing renews unattended".to_owned());
     }
     let zone = match zone {
-        Some(name) => provider.zone(name).await.map_err(|error| error.to_string())?,
+        Some(name) => name.to_owned(),
         None => {
             let zones = provider.zones().await.map_err(|error| error.to_string())?;
             let first = zones.into_iter().find(|zone| !zone.name.ends_with(".arpa"));
-            first.ok_or("the account has no zone; name one with --zone")?
+            first.ok_or("the provider lists no zone; name one with --zone")?.name
         }
     };
-    let record = Record::txt(&format!("_monban-check.{}", zone.name), "monban tries its credentials");
-    let added = provider.add(&zone, &record).await.map_err(|error| error.to_string())?;
-    let seen = provider.records(&zone, &record.name, record.kind).await;
-    provider.remove(added.stored()).await.map_err(|error| error.to_string())?;
-    let seen = seen.map_err(|error| error.to_string())?;
-    if provider.lists() && !seen.iter().any(|stored| stored.record.same(&record)) {
-        return Err(format!("accepted the record {record}, but does not list it"));
-    }
-    Ok(format!("set, saw and removed a record in {}", zone.name))
+    let tried = provider::try_out(provider, &format!("_acme-challenge.{zone}")).await;
+    tried
+        .map(|zone| format!("set, saw and removed a record in {}", zone.name))
+        .map_err(|error| error.to_string())
 }
