@@ -59,7 +59,7 @@ async fn faults_that_stay_are_named() {
         (
             Reply::text(429, "later").with("Retry-After", "3600"),
             1,
-            "answered 429 later; wait; it is tried again later",
+            "answered 429 later; wait; monban tries again later",
             vec![],
         ),
         (Reply::text(200, "<!doctype html><p>Log in</p>"), 1, "answered 200, but it is a web page", vec![]),

@@ -51,7 +51,10 @@ async fn nobody_is_there() {
     let provider = provider("provider = \"manual\"", "", &context);
     let zone = provider.zone("example.test").await.unwrap();
     let error = provider.add(&zone, &Record::txt("example.test", "v")).await.unwrap_err();
-    assert_eq!(error.cause, Cause::Declined("nobody is there to set the record by hand".into()));
+    assert_eq!(
+        error.cause,
+        Cause::Declined("no person can set the record here; run the command on a terminal".into())
+    );
     let error = provider.add(&zone, &Record::txt("example.org", "v")).await.unwrap_err();
     assert!(error.to_string().contains("not within the zone"), "{error}");
 }

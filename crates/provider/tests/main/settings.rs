@@ -31,18 +31,18 @@ fn values_that_cannot_be_used() {
     for (text, expected) in [
         (conoha.to_owned(), "conoha: cannot use the settings: [[dns]]: needs password_file or password_env"),
         (format!("{conoha}password_file = \"SECRET\"\npassword_env = \"P\""), "exclude each other"),
-        (format!("{conoha}password_file = \"SECRET\"\nregion = \"nrt1\""), "does not tell the generation"),
+        (format!("{conoha}password_file = \"SECRET\"\nregion = \"nrt1\""), "names no generation"),
         (format!("{conoha}password_file = \"SECRET\"\nregion = \"a/b\""), "is not a region"),
         (
             format!("{conoha}password_file = \"SECRET\"\nidentity_url = \"http://identity.c3j1.conoha.io\""),
-            "does not tell the generation",
+            "names no generation",
         ),
         (
             format!("{conoha}password_file = \"SECRET\"\nidentity_url = \"http://example.com/v3\""),
             "must begin with https://",
         ),
         (format!("{conoha}password_env = \"MONBAN_NO_SUCH_VARIABLE\""), "no variable MONBAN_NO_SUCH"),
-        ("provider = \"rfc2136\"\nserver = \"a b\"".into(), "is not such as"),
+        ("provider = \"rfc2136\"\nserver = \"a b\"".into(), "is neither an address nor a name"),
         ("provider = \"rfc2136\"\nserver = \"a\"\nsecret_file = \"SECRET\"".into(), "belong together"),
         ("provider = \"rfc2136\"\nserver = \"a\"\nzones = [\"a b\"]".into(), "in zones is not a domain name"),
         ("provider = \"exec\"".into(), "needs either program"),
