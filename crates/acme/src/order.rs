@@ -222,7 +222,7 @@ impl Run<'_> {
                 Step::Order,
                 &self.request.name,
                 format!("too many orders for these names lately; the next one is possible at {earliest}"),
-                "wait; a CA refuses more, and more than this would be refused for a week",
+                "wait until then; CAs limit the orders for the same names",
             );
             return Err(AcmeError { retry_after: Some(wait), too_soon: true, ..error });
         }

@@ -96,8 +96,13 @@ impl Run<'_> {
                 AuthorizationStatus::Valid => continue,
                 AuthorizationStatus::Pending => {}
                 status => {
-                    let what = format!("the authorization of {} is {status:?}", authorization.identifier());
-                    let what = what.to_lowercase();
+                    let status = match status {
+                        AuthorizationStatus::Expired => "has expired",
+                        AuthorizationStatus::Revoked => "was revoked",
+                        AuthorizationStatus::Deactivated => "was deactivated",
+                        _ => "is invalid",
+                    };
+                    let what = format!("the authorization of {} {status}", authorization.identifier());
                     return Err(self
                         .ca_error(Step::Challenges, what, "the next attempt makes a new order")
                         .order_over());

@@ -138,22 +138,26 @@ fn go(folder: &Path, questions: &str) -> Vec<Reading> {
     ask(&mut Command::new(program), "golang-go", questions)
 }
 
-/// Number of repeated requests after PHP's server resets a connection.
+/// Number of repeated requests after PHP's server resets a connection or ends.
 const PHP_RETRIES: usize = 5;
 
 /// Runs PHP as a server, because only then does it parse forms.
 fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
     let place = process::folder("testkit-bodies-php-");
     let address = net::free_address();
-    let mut command = Command::new("php");
-    let settings = ["display_errors=0", "log_errors=0", "max_file_uploads=1000", "max_input_vars=100000"];
-    for setting in settings {
-        command.args(["-d", setting]);
-    }
-    let temporary = format!("upload_tmp_dir={}", place.path().display());
-    command.args(["-d", &temporary]).args(["-S", &address.to_string()]).arg(folder.join("php/read.php"));
-    let mut program = Program::start(&mut command, "php-cli and php-xml", place.path());
-    program.wait_ready(|| net::accepts(address));
+    let start = || {
+        let mut command = Command::new("php");
+        let settings = ["display_errors=0", "log_errors=0", "max_file_uploads=1000", "max_input_vars=100000"];
+        for setting in settings {
+            command.args(["-d", setting]);
+        }
+        let temporary = format!("upload_tmp_dir={}", place.path().display());
+        command.args(["-d", &temporary]).args(["-S", &address.to_string()]).arg(folder.join("php/read.php"));
+        let mut program = Program::start(&mut command, "php-cli and php-xml", place.path());
+        program.wait_ready(|| net::accepts(address));
+        program
+    };
+    let mut program = start();
     let mut readings = Vec::new();
     for (id, case) in cases.iter().enumerate() {
         let mut request = format!(
@@ -173,6 +177,10 @@ fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
         for _ in 0..PHP_RETRIES {
             if answered.is_ok() {
                 break;
+            }
+            // its server ended once in the middle of the cases, without a message
+            if !program.is_running() {
+                program = start();
             }
             answered = client::exchange(address, &request);
         }
